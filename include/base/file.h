@@ -1,0 +1,61 @@
+/** Files and paths: regular files only, whole reads and writes, durable renames. */
+#ifndef FT_BASE_FILE_H
+#define FT_BASE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+#define FILE_PATH_MAX 4096
+
+/** Writes "folder/name" ("name" where folder is "" or name is absolute); FT_ERR_USAGE when too long. */
+ft_status file_join(char out[FILE_PATH_MAX], const char *folder, const char *name);
+
+/** Writes the folder part of path ("." where there is none). */
+void file_folder(char out[FILE_PATH_MAX], const char *path);
+
+/** Last component of path; borrows path. */
+const char *file_base_name(const char *path);
+
+bool file_is_regular(const char *path);
+bool file_is_folder(const char *path);
+bool file_exists(const char *path);
+
+/**
+ * Opens a regular file for reading. FIFOs, devices and folders are refused without blocking.
+ *
+ * @param[out] bytes its size now; may be NULL
+ * @return FT_OK; FT_ERR_INPUT when it does not exist or is no regular file; FT_ERR_IO otherwise
+ */
+ft_status file_open_read(int *fd, uint64_t *bytes, const char *path);
+
+/** Reads exactly bytes at offset; a shorter file is FT_ERR_INPUT, a failing disk FT_ERR_IO. */
+ft_status file_read_at(int fd, void *out, size_t bytes, uint64_t offset, const char *path);
+
+/**
+ * Reads a whole regular file of at most max_bytes. Gives *data (mem_free), terminated by a zero byte
+ * beyond *bytes.
+ */
+ft_status file_read_all(char **data, size_t *bytes, const char *path, uint64_t max_bytes);
+
+/** Writes all bytes; FT_ERR_IO with the path and the reason. */
+ft_status file_write_all(int fd, const void *data, size_t bytes, const char *path);
+
+/** Writes a file through path.tmp, fsync, rename and fsync of the folder. */
+ft_status file_replace(const char *path, const void *data, size_t bytes);
+
+/** Makes a folder and its parents (0777 & ~umask). FT_ERR_OUTPUT on failure. */
+ft_status file_make_folders(const char *path);
+
+/** fsync of a file or folder by path; FT_ERR_IO. */
+ft_status file_sync(const char *path);
+
+/** Removes a folder with the files in it, and folders below it; missing is no failure. */
+ft_status file_remove_folder(const char *path);
+
+/** Absolute path of an existing file or folder, or of a name in an existing folder. */
+ft_status file_absolute(char out[FILE_PATH_MAX], const char *path);
+
+#endif

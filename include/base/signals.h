@@ -1,0 +1,13 @@
+/** Signals that ask for a checkpoint: the handler only sets a flag. */
+#ifndef FT_BASE_SIGNALS_H
+#define FT_BASE_SIGNALS_H
+
+#include <stdbool.h>
+
+/** From now on SIGTERM, SIGINT and SIGUSR1 set the stop flag; a third SIGTERM or SIGINT exits at once. */
+void signals_watch(void);
+
+/** Whether a stop was asked for on this process. Local: agree before acting on it. */
+bool signals_stop_requested(void);
+
+#endif

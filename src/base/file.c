@@ -1,0 +1,236 @@
+#include "base/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+ft_status file_join(char out[FILE_PATH_MAX], const char *folder, const char *name)
+{
+    const bool is_alone = !folder[0] || name[0] == '/';
+    const int n = is_alone ? snprintf(out, FILE_PATH_MAX, "%s", name)
+                           : snprintf(out, FILE_PATH_MAX, "%s/%s", folder, name);
+    if (n < 0 || n >= FILE_PATH_MAX)
+        return ft_fail(FT_ERR_USAGE, "path too long (at most %d bytes): %.80s...",
+                       FILE_PATH_MAX - 1, name);
+    return FT_OK;
+}
+
+void file_folder(char out[FILE_PATH_MAX], const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        (void)snprintf(out, FILE_PATH_MAX, ".");
+    else
+        (void)snprintf(out, FILE_PATH_MAX, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+}
+
+const char *file_base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+bool file_is_regular(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
+}
+
+bool file_is_folder(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+bool file_exists(const char *path)
+{
+    struct stat info;
+    return lstat(path, &info) == 0;
+}
+
+ft_status file_open_read(int *fd, uint64_t *bytes, const char *path)
+{
+    struct stat info;
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (*fd < 0)
+        return ft_fail(errno == EIO || errno == EMFILE || errno == ESTALE ? FT_ERR_IO
+                                                                          : FT_ERR_INPUT,
+                       "cannot open %s: %s", path, strerror(errno));
+    if (fstat(*fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+        (void)close(*fd);
+        *fd = -1;
+        return ft_fail(FT_ERR_INPUT, "%s is not a regular file", path);
+    }
+    if (bytes)
+        *bytes = (uint64_t)info.st_size;
+    return FT_OK;
+}
+
+ft_status file_read_at(int fd, void *out, size_t bytes, uint64_t offset, const char *path)
+{
+    char *to = out;
+    while (bytes > 0) {
+        const ssize_t got = pread(fd, to, bytes, (off_t)offset);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return ft_fail(FT_ERR_IO, "cannot read %s: %s", path, strerror(errno));
+        if (got == 0)
+            return ft_fail(FT_ERR_INPUT, "%s ends at byte %llu, %zu bytes short: truncated?", path,
+                           (unsigned long long)offset, bytes);
+        to += got;
+        bytes -= (size_t)got;
+        offset += (uint64_t)got;
+    }
+    return FT_OK;
+}
+
+ft_status file_read_all(char **data, size_t *bytes, const char *path, uint64_t max_bytes)
+{
+    int fd = -1;
+    uint64_t size = 0;
+    FT_TRY(file_open_read(&fd, &size, path));
+    ft_status status = FT_OK;
+    *data = NULL;
+    if (size > max_bytes)
+        status = ft_fail(FT_ERR_INPUT, "%s has %llu bytes, at most %llu are read", path,
+                         (unsigned long long)size, (unsigned long long)max_bytes);
+    if (status == FT_OK && !(*data = mem_alloc_raw((size_t)size + 1, 1)))
+        status = FT_ERR_INTERNAL;
+    if (status == FT_OK)
+        status = file_read_at(fd, *data, (size_t)size, 0, path);
+    (void)close(fd);
+    if (status != FT_OK) {
+        FT_FREE(*data);
+        return status;
+    }
+    (*data)[size] = '\0';
+    *bytes = (size_t)size;
+    return FT_OK;
+}
+
+ft_status file_write_all(int fd, const void *data, size_t bytes, const char *path)
+{
+    const char *from = data;
+    while (bytes > 0) {
+        const ssize_t put = write(fd, from, bytes);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put <= 0)
+            return ft_fail(FT_ERR_IO, "cannot write %s: %s", path,
+                           put < 0 ? strerror(errno) : "nothing was written");
+        from += put;
+        bytes -= (size_t)put;
+    }
+    return FT_OK;
+}
+
+ft_status file_sync(const char *path)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return ft_fail(FT_ERR_IO, "cannot open %s to sync it: %s", path, strerror(errno));
+    const int failed = fsync(fd) != 0 ? errno : 0;
+    const int failed_close = close(fd) != 0 ? errno : 0;
+    if (failed || failed_close)
+        return ft_fail(FT_ERR_IO, "cannot sync %s: %s", path,
+                       strerror(failed ? failed : failed_close));
+    return FT_OK;
+}
+
+static ft_status write_synced(const char *path, const void *data, size_t bytes)
+{
+    const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (fd < 0)
+        return ft_fail(FT_ERR_IO, "cannot create %s: %s", path, strerror(errno));
+    ft_status status = file_write_all(fd, data, bytes, path);
+    if (status == FT_OK && fsync(fd) != 0)
+        status = ft_fail(FT_ERR_IO, "cannot sync %s: %s", path, strerror(errno));
+    if (close(fd) != 0 && status == FT_OK)
+        status = ft_fail(FT_ERR_IO, "cannot close %s: %s", path, strerror(errno));
+    return status;
+}
+
+ft_status file_replace(const char *path, const void *data, size_t bytes)
+{
+    char temporary[FILE_PATH_MAX], folder[FILE_PATH_MAX];
+    if (snprintf(temporary, sizeof temporary, "%s.tmp", path) >= FILE_PATH_MAX)
+        return ft_fail(FT_ERR_USAGE, "path too long: %.80s...", path);
+    FT_TRY(write_synced(temporary, data, bytes));
+    if (rename(temporary, path) != 0)
+        return ft_fail(FT_ERR_IO, "cannot rename %s to %s: %s", temporary, path, strerror(errno));
+    file_folder(folder, path);
+    return file_sync(folder);
+}
+
+ft_status file_make_folders(const char *path)
+{
+    char part[FILE_PATH_MAX];
+    const size_t length = strlen(path);
+    if (length == 0 || length >= sizeof part)
+        return ft_fail(FT_ERR_OUTPUT, "folder name is empty or too long: %.80s", path);
+    for (size_t i = 1; i <= length; i++) {
+        if (path[i] != '/' && path[i] != '\0')
+            continue;
+        memcpy(part, path, i);
+        part[i] = '\0';
+        if (mkdir(part, 0777) != 0 && errno != EEXIST && !file_is_folder(part))
+            return ft_fail(FT_ERR_OUTPUT, "cannot create folder %s: %s", part, strerror(errno));
+    }
+    if (!file_is_folder(path))
+        return ft_fail(FT_ERR_OUTPUT, "cannot create folder %s: a file of that name exists", path);
+    return FT_OK;
+}
+
+static ft_status remove_entries(DIR *folder, const char *path)
+{
+    for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+        char name[FILE_PATH_MAX];
+        struct stat info;
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        FT_TRY(file_join(name, path, entry->d_name));
+        if (lstat(name, &info) == 0 && S_ISDIR(info.st_mode))
+            FT_TRY(file_remove_folder(name));
+        else if (unlink(name) != 0 && errno != ENOENT)
+            return ft_fail(FT_ERR_IO, "cannot remove %s: %s", name, strerror(errno));
+    }
+    return FT_OK;
+}
+
+ft_status file_remove_folder(const char *path)
+{
+    DIR *folder = opendir(path);
+    if (!folder)
+        return errno == ENOENT
+                   ? FT_OK
+                   : ft_fail(FT_ERR_IO, "cannot open folder %s: %s", path, strerror(errno));
+    const ft_status status = remove_entries(folder, path);
+    (void)closedir(folder);
+    if (status == FT_OK && rmdir(path) != 0)
+        return ft_fail(FT_ERR_IO, "cannot remove folder %s: %s", path, strerror(errno));
+    return status;
+}
+
+ft_status file_absolute(char out[FILE_PATH_MAX], const char *path)
+{
+    char here[FILE_PATH_MAX];
+    char *resolved = realpath(path, NULL);
+    if (resolved) {
+        const int n = snprintf(out, FILE_PATH_MAX, "%s", resolved);
+        free(resolved);
+        return n < FILE_PATH_MAX ? FT_OK : ft_fail(FT_ERR_USAGE, "path too long: %.80s", path);
+    }
+    if (path[0] == '/')
+        return file_join(out, "", path);
+    if (!getcwd(here, sizeof here))
+        return ft_fail(FT_ERR_IO, "cannot read the current folder: %s", strerror(errno));
+    return file_join(out, here, path);
+}

@@ -1,0 +1,31 @@
+#include "base/signals.h"
+
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t stop_requested;
+static volatile sig_atomic_t n_insistent;
+
+static void on_signal(int number)
+{
+    stop_requested = 1;
+    if (number != SIGUSR1 && ++n_insistent >= 3)
+        _exit(128 + number);
+}
+
+void signals_watch(void)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_signal;
+    action.sa_flags = SA_RESTART;
+    (void)sigaction(SIGTERM, &action, NULL);
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGUSR1, &action, NULL);
+}
+
+bool signals_stop_requested(void)
+{
+    return stop_requested != 0;
+}
