@@ -1,0 +1,59 @@
+/**
+ * JSON files over jansson: bounded size and depth, no duplicate keys, messages with file, line, column.
+ *
+ * Nothing here is collective. Documents are json_t of jansson and released with json_decref.
+ */
+#ifndef FT_FORMAT_JSON_H
+#define FT_FORMAT_JSON_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+#define JSON_DEPTH_MAX 64
+
+/**
+ * Parses one JSON document of any type.
+ *
+ * Nesting beyond JSON_DEPTH_MAX, duplicate keys, invalid UTF-8, "\u0000" and bytes behind the document
+ * are refused. An integer that does not fit 64 bits is read as a real.
+ *
+ * @param[out] out  gives the document
+ * @param[in]  text need not be terminated
+ * @param[in]  name what messages call the text: a path, or path and line
+ * @return FT_OK, FT_ERR_INPUT (message: name, line, column, reason), FT_ERR_INTERNAL (memory)
+ */
+ft_status json_parse(json_t **out, const char *text, size_t bytes, const char *name);
+
+/** As json_parse for a regular file of at most max_bytes. */
+ft_status json_read_file(json_t **out, const char *path, uint64_t max_bytes);
+
+/*
+ * Members of an object. A key that is absent or null sets *found to false and leaves *out untouched;
+ * with found NULL the key is required. A wrong type or a value out of range is FT_ERR_INPUT and the
+ * message names the key; callers put the file's name before it with ft_fail_within.
+ */
+
+/** An integer in [min, max]; a real is refused. */
+ft_status json_get_int(const json_t *object, const char *key, int64_t min, int64_t max, int64_t *out,
+                       bool *found);
+
+/** A finite real or integer in [min, max]. */
+ft_status json_get_real(const json_t *object, const char *key, double min, double max, double *out,
+                        bool *found);
+
+ft_status json_get_bool(const json_t *object, const char *key, bool *out, bool *found);
+
+/** A string; borrowed from object. */
+ft_status json_get_text(const json_t *object, const char *key, const char **out, bool *found);
+
+/** An object; borrowed from object. */
+ft_status json_get_object(const json_t *object, const char *key, json_t **out, bool *found);
+
+/** An array; borrowed from object. */
+ft_status json_get_array(const json_t *object, const char *key, json_t **out, bool *found);
+
+#endif

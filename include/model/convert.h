@@ -1,0 +1,42 @@
+/** Parameters from and to model files: name maps, shapes checked against the table, export. */
+#ifndef FT_MODEL_CONVERT_H
+#define FT_MODEL_CONVERT_H
+
+#include "base/err.h"
+#include "base/hash.h"
+#include "model/config.h"
+#include "model/layout.h"
+
+/**
+ * Reads all parameters of a model. Not collective: the rank that calls it reads the files.
+ *
+ * Hugging Face names with or without "model." before them; GGUF names, where the rows of Q and K are
+ * put back from ggml's order. Missing, unexpected and misshapen tensors and weights that are not finite
+ * are errors that name the tensor.
+ *
+ * @param[out] params (N) f32
+ * @param[in]  path   folder, .gguf or .safetensors file
+ * @return FT_OK, FT_ERR_INPUT, FT_ERR_IO, FT_ERR_INTERNAL
+ */
+ft_status model_read_params(float *params, const struct layout *layout,
+                            const struct model_config *config, const char *path);
+
+/**
+ * Writes model.safetensors (f32; shards and an index above 5 GB) and config.json of a model that
+ * transformers loads as LlamaForCausalLM, each synced. Tokenizer files are token/'s to write; the
+ * caller renames the folder into place. Not collective.
+ *
+ * @param[in] folder      exists
+ * @param[in] params      (N) f32
+ * @param[in] source_path where the model came from: a folder's ids of special tokens are carried over
+ *                        as they stand; may be NULL
+ * @return FT_OK, FT_ERR_IO, FT_ERR_INTERNAL, FT_ERR_INPUT (the source's config.json is unreadable)
+ */
+ft_status model_write_folder(const char *folder, const struct layout *layout,
+                             const struct model_config *config, const float *params,
+                             const char *source_path);
+
+/** XXH3-128 over the names and shapes of the table and the bits of params (N): identity of a model. */
+ft_status model_hash(char text[HASH_TEXT], const struct layout *layout, const float *params);
+
+#endif
