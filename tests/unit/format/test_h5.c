@@ -1,0 +1,331 @@
+/* Round trips, equal files from equal content, and every kind of hostile file that HDF5 can
+ * express. */
+#include "format/h5.h"
+
+#include <hdf5.h>
+#include <math.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "support/check.h"
+
+static char folder[] = "/tmp/ft-h5-XXXXXX";
+
+static const char *at(const char *name)
+{
+    static char paths[4][FILE_PATH_MAX];
+    static int turn;
+    char *path = paths[turn++ % 4];
+    (void)snprintf(path, FILE_PATH_MAX, "%s/%s", folder, name);
+    return path;
+}
+
+static void write_sample(const char *path)
+{
+    struct h5_file *file = NULL;
+    const float matrix[6] = {0, 1, 2, 3, 4, (float)NAN};
+    const uint32_t tokens[3] = {7, 0xffffffffu, 9};
+    const int64_t longs[2] = {-1, INT64_MAX}, shape[3] = {2, 3, 4};
+    const double loss[1] = {0.1};
+    CHECK_STATUS(h5_create(&file, path), FT_OK);
+    CHECK_STATUS(h5_write(file, "/params/a.weight", H5_F32, 2, (int64_t[]){2, 3}, matrix), FT_OK);
+    CHECK_STATUS(h5_make(file, "/tokens", H5_U32, 1, (int64_t[]){3}), FT_OK);
+    CHECK_STATUS(h5_write_slice(file, "/tokens", H5_U32, 1, 2, tokens + 1), FT_OK);
+    CHECK_STATUS(h5_write_slice(file, "/tokens", H5_U32, 0, 1, tokens), FT_OK);
+    CHECK_FAILS(h5_write_slice(file, "/tokens", H5_U32, 2, 2, tokens), FT_ERR_INPUT,
+                "are asked for");
+    CHECK_STATUS(h5_write(file, "/deep/er/longs", H5_I64, 1, (int64_t[]){2}, longs), FT_OK);
+    CHECK_STATUS(h5_write(file, "/history/loss", H5_F64, 1, (int64_t[]){1}, loss), FT_OK);
+    CHECK_STATUS(h5_write(file, "/none", H5_F32, 1, (int64_t[]){0}, matrix), FT_OK);
+    CHECK_STATUS(h5_put_i64(file, "/", "step", -5), FT_OK);
+    CHECK_STATUS(h5_put_f64(file, "/", "epoch", 0.3), FT_OK);
+    CHECK_STATUS(h5_put_text(file, "/", "empty", ""), FT_OK);
+    CHECK_STATUS(h5_put_text(file, "/params/a.weight", "text", "gr\xc3\xbc\xc3\x9f"), FT_OK);
+    CHECK_STATUS(h5_put_i64s(file, "/params/a.weight", "shape", shape, 3), FT_OK);
+    CHECK_STATUS(h5_close(&file), FT_OK);
+    CHECK(file == NULL);
+}
+
+static ft_status collect(void *context, const char *name)
+{
+    (void)strcat(strcat(context, name), " ");
+    return strcmp(name, "stop") == 0 ? ft_fail(FT_ERR_INPUT, "stopped") : FT_OK;
+}
+
+static void check_datasets(const struct h5_file *file)
+{
+    float matrix[6];
+    uint32_t tokens[3];
+    int64_t longs[2], dims[H5_DIMS_MAX];
+    double loss;
+    int n_dims;
+    CHECK_STATUS(h5_dims(file, "/params/a.weight", H5_F32, &n_dims, dims), FT_OK);
+    CHECK(n_dims == 2 && dims[0] == 2 && dims[1] == 3);
+    CHECK_STATUS(h5_read(file, "/params/a.weight", H5_F32, 6, matrix), FT_OK);
+    CHECK(matrix[4] == 4 && isnan(matrix[5]));
+    CHECK_STATUS(h5_read(file, "/tokens", H5_U32, 3, tokens), FT_OK);
+    CHECK(tokens[0] == 7 && tokens[1] == 0xffffffffu && tokens[2] == 9);
+    CHECK_STATUS(h5_read_slice(file, "/tokens", H5_U32, 2, 1, tokens), FT_OK);
+    CHECK(tokens[0] == 9);
+    CHECK_STATUS(h5_read(file, "/deep/er/longs", H5_I64, 2, longs), FT_OK);
+    CHECK(longs[0] == -1 && longs[1] == INT64_MAX);
+    CHECK_STATUS(h5_read(file, "/history/loss", H5_F64, 1, &loss), FT_OK);
+    CHECK(loss == 0.1);
+    CHECK_STATUS(h5_read(file, "/none", H5_F32, 0, NULL), FT_OK);
+}
+
+static void test_round_trip(void)
+{
+    struct h5_file *file = NULL;
+    int64_t value, values[3], n;
+    double real;
+    char *text, names[100] = "";
+    write_sample(at("a.h5"));
+    CHECK_STATUS(h5_open(&file, at("a.h5")), FT_OK);
+    check_datasets(file);
+    CHECK_STATUS(h5_get_i64(file, "/", "step", &value), FT_OK);
+    CHECK(value == -5);
+    CHECK_STATUS(h5_get_f64(file, "/", "epoch", &real), FT_OK);
+    CHECK(real == 0.3);
+    CHECK_STATUS(h5_get_text(file, "/", "empty", &text), FT_OK);
+    CHECK(text && text[0] == '\0');
+    mem_free(text);
+    CHECK_STATUS(h5_get_text(file, "/params/a.weight", "text", &text), FT_OK);
+    CHECK(text && strcmp(text, "gr\xc3\xbc\xc3\x9f") == 0);
+    mem_free(text);
+    CHECK_STATUS(h5_get_i64s(file, "/params/a.weight", "shape", values, 3, &n), FT_OK);
+    CHECK(n == 3 && values[2] == 4);
+    CHECK_STATUS(h5_each(file, "/", collect, names), FT_OK);
+    CHECK(strcmp(names, "none tokens ") == 0);
+    CHECK(h5_has(file, "/tokens") && h5_has(file, "/deep") && !h5_has(file, "/deep/x"));
+    CHECK_STATUS(h5_close(&file), FT_OK);
+}
+
+static void test_offset(void)
+{
+    struct h5_file *file = NULL;
+    uint64_t offset = 0;
+    uint32_t tokens[3] = {0};
+    int fd = -1;
+    CHECK_STATUS(h5_open(&file, at("a.h5")), FT_OK);
+    CHECK_STATUS(h5_data_offset(file, "/tokens", H5_U32, &offset), FT_OK);
+    CHECK_FAILS(h5_data_offset(file, "/none", H5_F32, &offset), FT_ERR_INPUT, "is empty");
+    CHECK_STATUS(h5_data_offset(file, "/tokens", H5_U32, &offset), FT_OK);
+    CHECK_STATUS(h5_close(&file), FT_OK);
+    CHECK_STATUS(file_open_read(&fd, NULL, at("a.h5")), FT_OK);
+    CHECK_STATUS(file_read_at(fd, tokens, sizeof tokens, offset, "a.h5"), FT_OK);
+    CHECK(tokens[0] == 7 && tokens[2] == 9);
+    (void)close(fd);
+}
+
+/* Equal content written in another second gives the same bytes: no times anywhere. */
+static void test_equal_files(void)
+{
+    char *a = NULL, *b = NULL;
+    size_t a_bytes = 0, b_bytes = 1;
+    (void)sleep(1);
+    write_sample(at("b.h5"));
+    CHECK_STATUS(file_read_all(&a, &a_bytes, at("a.h5"), 1 << 20), FT_OK);
+    CHECK_STATUS(file_read_all(&b, &b_bytes, at("b.h5"), 1 << 20), FT_OK);
+    CHECK(a_bytes == b_bytes && memcmp(a, b, a_bytes) == 0);
+    mem_free(a);
+    mem_free(b);
+}
+
+static void test_wrong_requests(void)
+{
+    struct h5_file *file = NULL;
+    float out[8];
+    int64_t value, n;
+    double real;
+    char *text, names[100] = "";
+    CHECK_FAILS(h5_create(&file, at("a.h5")), FT_ERR_IO, "exists");
+    CHECK(file == NULL);
+    CHECK_FAILS(h5_create(&file, "/nowhere/x.h5"), FT_ERR_IO, "No such file");
+    CHECK_STATUS(h5_open(&file, at("a.h5")), FT_OK);
+    CHECK_FAILS(h5_read(file, "/params/a.weight", H5_F32, 7, out), FT_ERR_INPUT, "expected 7");
+    CHECK_FAILS(h5_read(file, "/params/a.weight", H5_U32, 6, out), FT_ERR_INPUT, "u32");
+    CHECK_FAILS(h5_read(file, "/params", H5_F32, 6, out), FT_ERR_INPUT, "dataset");
+    CHECK_FAILS(h5_read(file, "/absent", H5_F32, 6, out), FT_ERR_INPUT, "does not exist");
+    CHECK_FAILS(h5_read(file, "tokens", H5_U32, 3, out), FT_ERR_INPUT, "absolute");
+    CHECK_FAILS(h5_read(file, "/deep//er/longs", H5_I64, 2, out), FT_ERR_INPUT, "component");
+    CHECK_FAILS(h5_read_slice(file, "/tokens", H5_U32, 1, 3, out), FT_ERR_INPUT, "asked for");
+    CHECK_FAILS(h5_read_slice(file, "/tokens", H5_U32, INT64_MAX, 1, out), FT_ERR_INPUT,
+                "asked for");
+    CHECK_FAILS(h5_read_slice(file, "/params/a.weight", H5_F32, 0, 1, out), FT_ERR_INPUT, "slice");
+    CHECK_FAILS(h5_get_i64(file, "/", "nothing", &value), FT_ERR_INPUT, "nothing is missing");
+    CHECK_FAILS(h5_get_i64(file, "/", "epoch", &value), FT_ERR_INPUT, "another type");
+    CHECK_FAILS(h5_get_f64(file, "/", "step", &real), FT_ERR_INPUT, "another type");
+    CHECK_FAILS(h5_get_i64s(file, "/params/a.weight", "shape", &value, 1, &n), FT_ERR_INPUT,
+                "3 values");
+    CHECK_FAILS(h5_get_text(file, "/", "step", &text), FT_ERR_INPUT, "not one text");
+    CHECK_FAILS(h5_each(file, "/tokens", collect, names), FT_ERR_INPUT, "group");
+    CHECK_STATUS(h5_close(&file), FT_OK);
+}
+
+static void test_not_hdf5(void)
+{
+    struct h5_file *file = NULL;
+    CHECK_STATUS(file_replace(at("short.h5"), "HDF", 3), FT_OK);
+    CHECK_STATUS(file_replace(at("text.h5"), "this is not it, sorry", 21), FT_OK);
+    CHECK_STATUS(file_replace(at("head.h5"), "\x89HDF\r\n\x1a\n and junk", 16), FT_OK);
+    CHECK(mkfifo(at("fifo.h5"), 0600) == 0);
+    CHECK_FAILS(h5_open(&file, at("absent.h5")), FT_ERR_INPUT, "No such file");
+    CHECK_FAILS(h5_open(&file, at("short.h5")), FT_ERR_INPUT, "3 bytes");
+    CHECK_FAILS(h5_open(&file, at("text.h5")), FT_ERR_INPUT, "signature");
+    CHECK_FAILS(h5_open(&file, at("head.h5")), FT_ERR_INPUT, "cannot open the HDF5 file");
+    CHECK_FAILS(h5_open(&file, at("fifo.h5")), FT_ERR_INPUT, "regular");
+    CHECK_FAILS(h5_open(&file, folder), FT_ERR_INPUT, "regular");
+    CHECK(file == NULL);
+}
+
+static void make_raw(hid_t file, const char *name, hid_t type, hsize_t n, hid_t list)
+{
+    const hid_t space = H5Screate_simple(1, &n, NULL);
+    const hid_t set = H5Dcreate2(file, name, type, space, H5P_DEFAULT, list, H5P_DEFAULT);
+    CHECK(set >= 0);
+    (void)H5Dclose(set);
+    (void)H5Sclose(space);
+}
+
+static hid_t new_list(void)
+{
+    return H5Pcreate(H5P_DATASET_CREATE);
+}
+
+static void write_hostile(const char *path)
+{
+    const hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    const hsize_t chunk = 4;
+    const hid_t external = new_list(), chunked = new_list(), filtered = new_list();
+    const hid_t virtual = new_list(), compact = new_list(), text = H5Tcopy(H5T_C_S1);
+    const hid_t space = H5Screate(H5S_SCALAR), four = H5Screate_simple(1, &chunk, NULL);
+    (void)H5Pset_external(external, "/etc/passwd", 0, 16);
+    (void)H5Pset_chunk(chunked, 1, &chunk);
+    (void)H5Pset_chunk(filtered, 1, &chunk);
+    (void)H5Pset_fletcher32(filtered);
+    (void)H5Pset_virtual(virtual, four, "a.h5", "/tokens", four);
+    (void)H5Pset_layout(compact, H5D_COMPACT);
+    make_raw(file, "external", H5T_IEEE_F32LE, 4, external);
+    make_raw(file, "chunked", H5T_IEEE_F32LE, 4, chunked);
+    make_raw(file, "filtered", H5T_IEEE_F32LE, 4, filtered);
+    make_raw(file, "virtual", H5T_IEEE_F32LE, 4, virtual);
+    make_raw(file, "compact", H5T_IEEE_F32LE, 4, compact);
+    make_raw(file, "unwritten", H5T_IEEE_F32LE, 4, H5P_DEFAULT);
+    make_raw(file, "giant", H5T_IEEE_F32LE, (hsize_t)1 << 61, H5P_DEFAULT);
+    make_raw(file, "big", H5T_IEEE_F32LE, (hsize_t)1 << 40, H5P_DEFAULT);
+    make_raw(file, "big_endian", H5T_IEEE_F32BE, 4, H5P_DEFAULT);
+    make_raw(file, "double", H5T_IEEE_F64LE, 4, H5P_DEFAULT);
+    (void)H5Tset_size(text, H5T_VARIABLE);
+    make_raw(file, "vlen", text, 4, H5P_DEFAULT);
+    (void)H5Dclose(
+        H5Dcreate2(file, "scalar", H5T_IEEE_F32LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+    (void)H5Lcreate_external("a.h5", "/", file, "outside", H5P_DEFAULT, H5P_DEFAULT);
+    (void)H5Lcreate_soft("/loop", file, "loop", H5P_DEFAULT, H5P_DEFAULT);
+    (void)H5Lcreate_soft("/double", file, "soft", H5P_DEFAULT, H5P_DEFAULT);
+    (void)H5Aclose(H5Acreate2(file, "vlen", text, space, H5P_DEFAULT, H5P_DEFAULT));
+    (void)H5Sclose(space);
+    (void)H5Sclose(four);
+    (void)H5Tclose(text);
+    CHECK(H5Fclose(file) >= 0);
+    const hid_t lists[] = {external, chunked, filtered, virtual, compact};
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
+        (void)H5Pclose(lists[i]);
+}
+
+static void test_hostile(void)
+{
+    static const struct {
+        const char *name, *part;
+    } cases[] = {
+        {"/external", "external storage"},
+        {"/chunked", "contiguous"},
+        {"/filtered", "contiguous"},
+        {"/virtual", "contiguous"},
+        {"/compact", "contiguous"},
+        {"/unwritten", "never written"},
+        {"/giant", "overflows"},
+        {"/big", "never written"},
+        {"/big_endian", "f32"},
+        {"/double", "f32"},
+        {"/vlen", "f32"},
+        {"/scalar", "dimensions"},
+        {"/outside/tokens", "external"},
+        {"/loop", "soft"},
+        {"/soft", "soft"},
+    };
+    struct h5_file *file = NULL;
+    float out[4];
+    char *text;
+    write_hostile(at("hostile.h5"));
+    CHECK_STATUS(h5_open(&file, at("hostile.h5")), FT_OK);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        CHECK_FAILS(h5_read(file, cases[i].name, H5_F32, 4, out), FT_ERR_INPUT, cases[i].part);
+    CHECK_FAILS(h5_get_text(file, "/", "vlen", &text), FT_ERR_INPUT, "fixed length");
+    CHECK_STATUS(h5_close(&file), FT_OK);
+}
+
+/* [3, 4] over two files cut in mid-row, read back as other programs do; one file is then missing.
+ */
+static void test_virtual(void)
+{
+    const int64_t dims[2] = {3, 4};
+    struct h5_file *file = NULL;
+    float values[12];
+    for (int i = 0; i < 12; i++)
+        values[i] = (float)i;
+    CHECK_STATUS(h5_create(&file, at("v0.h5")), FT_OK);
+    CHECK_STATUS(h5_write(file, "/p/w", H5_F32, 1, (int64_t[]){6}, values), FT_OK);
+    CHECK_STATUS(h5_close(&file), FT_OK);
+    CHECK_STATUS(h5_create(&file, at("v1.h5")), FT_OK);
+    CHECK_STATUS(h5_write(file, "/p/w", H5_F32, 1, (int64_t[]){6}, values + 6), FT_OK);
+    CHECK_STATUS(h5_close(&file), FT_OK);
+    const struct h5_part parts[] = {{"v0.h5", "/p/w", 6, 0, {0, 0}, {1, 4}},
+                                    {"v0.h5", "/p/w", 6, 4, {1, 0}, {1, 2}},
+                                    {"v1.h5", "/p/w", 6, 0, {1, 2}, {1, 2}},
+                                    {"v1.h5", "/p/w", 6, 2, {2, 0}, {1, 4}}};
+    CHECK_STATUS(h5_create(&file, at("v.h5")), FT_OK);
+    CHECK_STATUS(h5_write_virtual(file, "/p/w", 2, dims, parts, 4), FT_OK);
+    CHECK_STATUS(h5_close(&file), FT_OK);
+    for (int round = 0; round < 2; round++) {
+        float out[12] = {0};
+        const hid_t id = H5Fopen(at("v.h5"), H5F_ACC_RDONLY, H5P_DEFAULT);
+        const hid_t set = H5Dopen2(id, "/p/w", H5P_DEFAULT);
+        CHECK(H5Dread(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, out) >= 0);
+        for (int i = 0; i < 12; i++)
+            CHECK(round == 1 && i >= 6 ? isnan(out[i]) : out[i] == (float)i);
+        (void)H5Dclose(set);
+        (void)H5Fclose(id);
+        CHECK(unlink(at("v1.h5")) == 0 || round == 1);
+    }
+}
+
+/* A disk that is full: the error arrives with its reason, nothing crashes, the program goes on. */
+static void test_full_disk(void)
+{
+    struct h5_file *file = NULL;
+    const float values[4] = {1, 2, 3, 4};
+    CHECK_FAILS(h5_create(&file, "/dev/full"), FT_ERR_IO, "cannot create");
+    CHECK_STATUS(h5_create(&file, at("after.h5")), FT_OK);
+    CHECK_STATUS(h5_write(file, "/x", H5_F32, 1, (int64_t[]){4}, values), FT_OK);
+    CHECK_STATUS(h5_close(&file), FT_OK);
+}
+
+int main(void)
+{
+    if (!mkdtemp(folder))
+        return 1;
+    test_round_trip();
+    test_offset();
+    test_equal_files();
+    test_wrong_requests();
+    test_not_hdf5();
+    test_hostile();
+    test_virtual();
+    test_full_disk();
+    CHECK_STATUS(file_remove_folder(folder), FT_OK);
+    return check_end();
+}
