@@ -1,0 +1,102 @@
+/**
+ * Text to token ids and back, with the ids of the `tokenizers` package.
+ *
+ * Byte-level BPE of the GPT-2, Llama 3, Qwen2 and SmolLM families, from a Hugging Face folder's
+ * tokenizer.json or from a GGUF file's own metadata. What such a file says beyond the families'
+ * forms is an error that names it, never a guess. Nothing here is collective; one tokenizer is used
+ * by one thread at a time, because its scratch memory and its cache of words are inside.
+ */
+#ifndef FT_TOKEN_TOKENIZER_H
+#define FT_TOKEN_TOKENIZER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/err.h"
+#include "base/hash.h"
+
+#define TOKENIZER_VOCAB_MAX (1 << 22)     /**< tokens */
+#define TOKENIZER_TEXT_MAX 65536          /**< bytes of a token's text */
+#define TOKENIZER_ADDED_MAX 1024          /**< bytes of an added token's text */
+#define TOKENIZER_FILE_MAX (256ull << 20) /**< bytes of tokenizer.json */
+
+/** A growing list of token ids. Zero-initialise to start. */
+struct token_list {
+    int32_t *ids;
+    int64_t n;        /**< in use */
+    int64_t capacity; /**< allocated */
+};
+
+/** Appends n ids. */
+ft_status token_list_append(struct token_list *list, const int32_t *ids, int64_t n);
+
+/** Releases the ids and starts again. To empty a list and keep its memory set n to 0. */
+void token_list_clear(struct token_list *list);
+
+struct tokenizer;
+
+/**
+ * Opens the tokenizer of a model.
+ *
+ * A folder: tokenizer.json, and for EOS, BOS, padding and chat template tokenizer_config.json,
+ * config.json and chat_template.jinja where they exist. A .gguf file: its metadata alone.
+ *
+ * @param[out] out gives the tokenizer; tokenizer_close
+ * @return FT_OK; FT_ERR_INPUT (message: file, what, where); FT_ERR_IO; FT_ERR_INTERNAL (memory)
+ */
+ft_status tokenizer_open(struct tokenizer **out, const char *model_path);
+
+/** As tokenizer_open for the text of a tokenizer.json in memory: no EOS. Keeps nothing of text. */
+ft_status tokenizer_open_json(struct tokenizer **out, const char *text, size_t bytes,
+                              const char *name);
+
+/** Takes *t (may be NULL) and sets it to NULL. */
+void tokenizer_close(struct tokenizer **t);
+
+/**
+ * Appends the ids of text to out: no BOS, no template; special tokens in the text are recognised.
+ *
+ * Time is O(n log n) for every text. Without growth of out and of the scratch memory, which a text
+ * longer than all before it causes, nothing is allocated.
+ *
+ * @param[in,out] out  unchanged on failure
+ * @param[in]     text valid UTF-8; zero bytes are allowed
+ * @return FT_OK; FT_ERR_INPUT (invalid UTF-8: message says at which byte); FT_ERR_INTERNAL (memory)
+ */
+ft_status tokenizer_encode(struct tokenizer *t, struct token_list *out, const char *text,
+                           size_t bytes);
+
+/**
+ * Appends the bytes of the tokens to out, special tokens by their text. A character that the ids
+ * cut stays cut, so the bytes may be invalid UTF-8 at the ends. Ids without a token give nothing.
+ *
+ * @return FT_OK; FT_ERR_INPUT for a negative id; FT_ERR_INTERNAL (memory)
+ */
+ft_status tokenizer_decode(const struct tokenizer *t, struct buffer *out, const int32_t *ids,
+                           int64_t n);
+
+/** Largest id + 1, added tokens included. */
+int tokenizer_vocab_size(const struct tokenizer *t);
+
+/** Id that ends a document; -1 when the files name none. */
+int32_t tokenizer_eos(const struct tokenizer *t);
+
+/** Hash of all that decides ids, EOS included: equal for a GGUF and the folder written from it. */
+struct hash_value tokenizer_hash(const struct tokenizer *t);
+
+/** What it is in a few words: "byte-level BPE, smollm split". */
+const char *tokenizer_kind(const struct tokenizer *t);
+
+/**
+ * Writes tokenizer.json and tokenizer_config.json into an existing folder.
+ *
+ * From a folder tokenizer.json is repeated byte for byte; from a GGUF it is made so that
+ * `tokenizers` gives the same ids. tokenizer_config.json says "tokenizer_class":
+ * "PreTrainedTokenizerFast", and EOS, BOS, padding and chat template where they are known.
+ *
+ * @return FT_OK; FT_ERR_IO; FT_ERR_INTERNAL (memory)
+ */
+ft_status tokenizer_write(const struct tokenizer *t, const char *folder);
+
+#endif
