@@ -1,0 +1,58 @@
+/**
+ * The data-parallel optimizer step: reduce gradients, clip, AdamW, share the result.
+ *
+ * The flat buffer is cut into one slice a rank. With zero = 1 a rank keeps the moments of its own slice
+ * only (2N/size floats): reduce-scatter, step on the slice, all-gather. With zero = 0 every rank keeps all
+ * moments (2N floats) and steps on everything after an all-reduce. Both give the same parameters on all
+ * ranks.
+ *
+ * Source: Rajbhandari et al. 2020, section 5.1.
+ */
+#ifndef FT_OPTIM_OPTIMIZER_H
+#define FT_OPTIM_OPTIMIZER_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "comm/comm.h"
+#include "optim/adamw.h"
+
+struct optimizer {
+    int zero;
+    int64_t chunk;        /**< elements of one MPI call */
+    int64_t *first;       /**< (size + 1) borders of the slices, multiples of 16 but for the last */
+    int64_t from, to;     /**< elements whose moments this rank keeps */
+    float *m, *v;         /**< (to - from) each */
+};
+
+/** Slice borders of N elements over size ranks: first (size + 1). */
+void optimizer_slices(int64_t *first, int64_t N, int size);
+
+/**
+ * Not collective. Moments are zero.
+ *
+ * @param[in] bucket_mb size of one MPI call [MiB]
+ */
+ft_status optimizer_create(struct optimizer **out, struct comm *comm, int64_t N, int zero,
+                           int bucket_mb);
+
+/** Takes *optimizer (may be NULL), sets NULL. */
+void optimizer_destroy(struct optimizer **optimizer);
+
+/** Moments of this rank's own slice, whatever zero is: what a checkpoint holds. */
+float *optimizer_slice(const struct optimizer *o, float *moments, int rank);
+
+/**
+ * One step. Collective; everything but grads must agree on all ranks.
+ *
+ * @param[out]    norm     global L2 norm of the mean gradient before clipping
+ * @param[in,out] params   (N), identical on all ranks on return
+ * @param[in,out] grads    (N) sums over this rank's tokens; unspecified on return
+ * @param[in]     n_tokens supervised tokens of the step over all ranks: gradients are divided by it once
+ * @return FT_OK, or FT_ERR_INTERNAL if the norm is not finite: same on all ranks, params untouched
+ */
+ft_status optimizer_step(double *norm, struct optimizer *o, struct comm *comm, float *params,
+                         float *grads, const struct layout *layout,
+                         const struct adamw_hyper *hyper, int64_t n_tokens, int64_t step);
+
+#endif

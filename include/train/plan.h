@@ -1,0 +1,26 @@
+/** Memory that a run will take, and whether the machine has it: known before the first allocation. */
+#ifndef FT_TRAIN_PLAN_H
+#define FT_TRAIN_PLAN_H
+
+#include "comm/comm.h"
+#include "config/settings.h"
+#include "model/config.h"
+
+/** Bytes of one rank. */
+struct memory_plan {
+    int64_t params, grads, moments, activations;
+    int64_t other;     /**< program, MPI and BLAS buffers, measured once and rounded up */
+    int64_t total;
+    int64_t node;      /**< of all ranks of this rank's node */
+    int64_t available; /**< what the node (or the job's control group) has free */
+};
+
+/** Fills the plan of this rank. Not collective. */
+ft_status memory_plan_make(struct memory_plan *plan, const struct comm *comm,
+                           const struct settings *settings, const struct model_config *config,
+                           bool trains);
+
+/** Prints the plan (rank 0's) and refuses with numbers, FT_ERR_USAGE, where a node lacks memory. Collective. */
+ft_status memory_plan_check(const struct memory_plan *plan, struct comm *comm);
+
+#endif

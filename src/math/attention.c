@@ -1,0 +1,189 @@
+/*
+ * One task is one head of one sequence. A tile of 64 query rows meets all keys it may see in one matrix
+ * product, so a row of scores is complete and softmax needs no running maximum; the block is
+ * 64 x T floats per thread (1 MB at T = 4096), which stays in the second-level cache at usual lengths.
+ * Online softmax over key tiles would bound it further, at the price of smaller products and of
+ * rescaling the output; it would win from about T = 32k on.
+ *
+ * Backward: query heads of one group add to the same dk and dv. Each head writes its own copy
+ * (n_tokens, D), summed afterwards in head order: no locks, and the same bits at every thread count.
+ */
+#include "math/attention.h"
+
+#include <math.h>
+#include <omp.h>
+#include <string.h>
+
+#include "math/gemm.h"
+#include "math/kernel.h"
+
+size_t attention_scratch_count(int T_max, int n_threads)
+{
+    return 2 * (size_t)ATTENTION_TILE * (size_t)T_max * (size_t)n_threads;
+}
+
+/* p = softmax(scale * s) over the first n entries, the rest up to width 0; returns log-sum-exp. */
+FT_KERNEL static float row_softmax(float *s, float scale, int n, int width)
+{
+    float top = s[0], sum = 0;
+#pragma omp simd reduction(max : top)
+    for (int i = 0; i < n; i++)
+        top = s[i] > top ? s[i] : top;
+    top *= scale;
+#pragma omp simd reduction(+ : sum)
+    for (int i = 0; i < n; i++) {
+        const float e = expf(s[i] * scale - top);
+        s[i] = e;
+        sum += e;
+    }
+    const float inverse = 1.0f / sum;
+#pragma omp simd
+    for (int i = 0; i < n; i++)
+        s[i] *= inverse;
+    for (int i = n; i < width; i++)
+        s[i] = 0.0f;
+    return top + logf(sum);
+}
+
+/* p = exp(scale * s - lse), ds = p * (dp - delta) * scale, both 0 beyond n; ds overwrites dp. */
+FT_KERNEL static void row_softmax_backward(float *s, float *dp, float scale, float lse, float delta,
+                                           int n, int width)
+{
+#pragma omp simd
+    for (int i = 0; i < n; i++) {
+        const float p = expf(s[i] * scale - lse);
+        s[i] = p;
+        dp[i] = p * (dp[i] - delta) * scale;
+    }
+    for (int i = n; i < width; i++)
+        s[i] = dp[i] = 0.0f;
+}
+
+FT_KERNEL static float dot(const float *a, const float *b, int n)
+{
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int i = 0; i < n; i++)
+        sum += a[i] * b[i];
+    return sum;
+}
+
+/* Where one head of one sequence lies in the packed rows. */
+struct head {
+    const float *q, *k, *v; /* rows of `row` elements */
+    int64_t first;          /* first packed row of the sequence */
+    int T, row, out_row, h;
+};
+
+static struct head find_head(const float *qkv, const struct attention_shape *s, int task)
+{
+    struct head head;
+    const int segment = task / s->Hq;
+    head.h = task % s->Hq;
+    head.row = (s->Hq + 2 * s->Hkv) * s->D;
+    head.out_row = s->Hq * s->D;
+    head.first = s->segment_start[segment];
+    head.T = s->segment_start[segment + 1] - s->segment_start[segment];
+    const int kv = head.h / (s->Hq / s->Hkv);
+    head.q = qkv + head.first * head.row + (int64_t)head.h * s->D;
+    head.k = qkv + head.first * head.row + (int64_t)(s->Hq + kv) * s->D;
+    head.v = head.k + (int64_t)s->Hkv * s->D;
+    return head;
+}
+
+static void head_forward(float *out, float *lse, const struct head *a, int D, int Hq, float *p)
+{
+    const float scale = 1.0f / sqrtf((float)D);
+    float *o = out + a->first * a->out_row + (int64_t)a->h * D;
+    for (int from = 0; from < a->T; from += ATTENTION_TILE) {
+        const int rows = a->T - from < ATTENTION_TILE ? a->T - from : ATTENTION_TILE;
+        const int keys = from + rows;
+        gemm_nt(p, keys, a->q + (int64_t)from * a->row, a->row, a->k, a->row, rows, keys, D, 0.0f);
+        for (int i = 0; i < rows; i++)
+            lse[(a->first + from + i) * Hq + a->h] =
+                row_softmax(p + (int64_t)i * keys, scale, from + i + 1, keys);
+        gemm_nn(o + (int64_t)from * a->out_row, a->out_row, p, keys, a->v, a->row, rows, D, keys,
+                0.0f);
+    }
+}
+
+void attention_forward(float *out, float *lse, const float *qkv, const struct attention_shape *s,
+                       float *scratch, int T_max)
+{
+#pragma omp parallel for schedule(dynamic, 1)
+    for (int task = 0; task < s->n_segments * s->Hq; task++) {
+        const struct head head = find_head(qkv, s, task);
+        float *p = scratch + attention_scratch_count(T_max, omp_get_thread_num());
+        head_forward(out, lse, &head, s->D, s->Hq, p);
+    }
+}
+
+/* From the last tile to the first: the last one sees every key, so it may overwrite dk and dv. */
+static void head_backward(float *dqkv, float *dk, float *dv, const float *dout, const float *out,
+                          const float *lse, const struct head *a, int D, int Hq, float *p)
+{
+    const float scale = 1.0f / sqrtf((float)D);
+    const int64_t o_at = a->first * a->out_row + (int64_t)a->h * D;
+    float *dq = dqkv + a->first * a->row + (int64_t)a->h * D;
+    for (int from = (a->T - 1) / ATTENTION_TILE * ATTENTION_TILE; from >= 0;
+         from -= ATTENTION_TILE) {
+        const int rows = a->T - from < ATTENTION_TILE ? a->T - from : ATTENTION_TILE;
+        const int keys = from + rows;
+        const float beta = keys == a->T ? 0.0f : 1.0f;
+        const float *q = a->q + (int64_t)from * a->row;
+        const float *d_o = dout + o_at + (int64_t)from * a->out_row;
+        const float *o = out + o_at + (int64_t)from * a->out_row;
+        float *dp = p + (int64_t)ATTENTION_TILE * keys;
+        gemm_nt(p, keys, q, a->row, a->k, a->row, rows, keys, D, 0.0f);
+        gemm_nt(dp, keys, d_o, a->out_row, a->v, a->row, rows, keys, D, 0.0f);
+        for (int i = 0; i < rows; i++) {
+            const float delta = dot(d_o + (int64_t)i * a->out_row, o + (int64_t)i * a->out_row, D);
+            row_softmax_backward(p + (int64_t)i * keys, dp + (int64_t)i * keys, scale,
+                                 lse[(a->first + from + i) * Hq + a->h], delta, from + i + 1, keys);
+        }
+        gemm_nn(dq + (int64_t)from * a->row, a->row, dp, keys, a->k, a->row, rows, D, keys, 0.0f);
+        gemm_tn(dk, D, dp, keys, q, a->row, keys, D, rows, beta);
+        gemm_tn(dv, D, p, keys, d_o, a->out_row, keys, D, rows, beta);
+    }
+}
+
+/* dk and dv of a key/value head: the sum over the query heads of its group. */
+static void sum_groups(float *dqkv, const float *dk, const float *dv,
+                       const struct attention_shape *s)
+{
+    const int D = s->D, group = s->Hq / s->Hkv, row = (s->Hq + 2 * s->Hkv) * D;
+    const int64_t plane = (int64_t)s->n_tokens * D;
+#pragma omp parallel for schedule(static)
+    for (int t = 0; t < s->n_tokens; t++) {
+        for (int kv = 0; kv < s->Hkv; kv++) {
+            float *to_k = dqkv + (int64_t)t * row + (int64_t)(s->Hq + kv) * D;
+            float *to_v = to_k + (int64_t)s->Hkv * D;
+            for (int i = 0; i < D; i++) {
+                const int64_t at = (int64_t)kv * group * plane + (int64_t)t * D + i;
+                float k_sum = 0, v_sum = 0;
+                for (int g = 0; g < group; g++) {
+                    k_sum += dk[at + g * plane];
+                    v_sum += dv[at + g * plane];
+                }
+                to_k[i] = k_sum;
+                to_v[i] = v_sum;
+            }
+        }
+    }
+}
+
+void attention_backward(float *dqkv, const float *dout, const float *out, const float *lse,
+                        const float *qkv, const struct attention_shape *s, float *dkv,
+                        float *scratch, int T_max)
+{
+    const int64_t plane = (int64_t)s->n_tokens * s->D; /* one head's (n_tokens, D) */
+    float *dk = dkv, *dv = dkv + s->Hq * plane;
+#pragma omp parallel for schedule(dynamic, 1)
+    for (int task = 0; task < s->n_segments * s->Hq; task++) {
+        const struct head head = find_head(qkv, s, task);
+        const int64_t at = head.h * plane + head.first * s->D;
+        float *p = scratch + attention_scratch_count(T_max, omp_get_thread_num());
+        head_backward(dqkv, dk + at, dv + at, dout, out, lse, &head, s->D, s->Hq, p);
+    }
+    sum_groups(dqkv, dk, dv, s);
+}

@@ -1,0 +1,91 @@
+#include "train/plan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "model/layout.h"
+#include "model/model.h"
+
+/* Resident program, MPI, OpenBLAS's packing buffers and HDF5, as seen on a small model. */
+static const int64_t OTHER_BYTES = INT64_C(160) << 20;
+
+/* First number of the line that starts with key; -1 when there is none. */
+static int64_t read_number(const char *path, const char *key)
+{
+    char line[256];
+    int64_t value = -1;
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return -1;
+    while (value < 0 && fgets(line, sizeof line, file))
+        if (strncmp(line, key, strlen(key)) == 0 && strcmp(line, "max\n") != 0)
+            value = strtoll(line + strlen(key), NULL, 10);
+    (void)fclose(file);
+    return value;
+}
+
+/* The smaller of the machine's free memory and what a control group leaves this job. */
+static int64_t available_bytes(void)
+{
+    int64_t free_bytes = read_number("/proc/meminfo", "MemAvailable:") * 1024;
+    const int64_t limit = read_number("/sys/fs/cgroup/memory.max", "");
+    const int64_t used = read_number("/sys/fs/cgroup/memory.current", "");
+    if (limit > 0 && used >= 0 && limit - used < free_bytes)
+        free_bytes = limit - used;
+    return free_bytes;
+}
+
+ft_status memory_plan_make(struct memory_plan *plan, const struct comm *comm,
+                           const struct settings *settings, const struct model_config *config,
+                           bool trains)
+{
+    struct layout *layout;
+    const int sequences = settings->training.micro_batch, length = settings->data.seq_len;
+    *plan = (struct memory_plan){.other = OTHER_BYTES};
+    FT_TRY(fault_point("plan"));
+    FT_TRY(layout_create(&layout, config));
+    const int64_t N = layout->N, size = comm_size(comm);
+    layout_destroy(&layout);
+    plan->params = 4 * N;
+    if (trains) {
+        plan->grads = 4 * N;
+        plan->moments = 8 * (settings->distributed.zero ? (N + size - 1) / size : N);
+    }
+    FT_TRY(model_activation_bytes(&plan->activations, config, sequences * length, length, trains));
+    plan->total =
+        plan->params + plan->grads + plan->moments + plan->activations + plan->other;
+    plan->node = plan->total * comm_node_size(comm);
+    plan->available = available_bytes();
+    return FT_OK;
+}
+
+static double gib(int64_t bytes)
+{
+    return (double)bytes / (double)(INT64_C(1) << 30);
+}
+
+static ft_status check_node(const struct memory_plan *p, const struct comm *comm)
+{
+    if (p->available < 0 || p->node <= p->available)
+        return FT_OK;
+    return ft_fail(FT_ERR_USAGE,
+                   "this run needs %.2f GiB on %s (%d ranks x %.2f GiB: parameters %.2f, gradients "
+                   "%.2f, moments %.2f, activations %.2f, other %.2f), %.2f GiB are available; use "
+                   "fewer ranks a node, a smaller training.micro_batch or data.seq_len, or more "
+                   "nodes",
+                   gib(p->node), comm_host(comm), comm_node_size(comm), gib(p->total),
+                   gib(p->params), gib(p->grads), gib(p->moments), gib(p->activations),
+                   gib(p->other), gib(p->available));
+}
+
+ft_status memory_plan_check(const struct memory_plan *p, struct comm *comm)
+{
+    log_info("memory per rank: %.2f GiB (parameters %.2f, gradients %.2f, moments %.2f, "
+             "activations %.2f, other %.2f); %d on this node: %.2f of %.2f GiB available",
+             gib(p->total), gib(p->params), gib(p->grads), gib(p->moments), gib(p->activations),
+             gib(p->other), comm_node_size(comm), gib(p->node), gib(p->available));
+    return comm_agree(comm, check_node(p, comm));
+}

@@ -1,0 +1,117 @@
+/*
+ * A step has three collectives whatever happens on a rank: the sum of (loss, tokens, failures, stop
+ * flags, clock), the reduction of gradients with its norm, and the sharing of parameters. A local
+ * failure rides in the first as a count, so that the agreement about its message is entered by all ranks
+ * or by none.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "base/fault.h"
+#include "base/signals.h"
+#include "base/timer.h"
+#include "train/trainer.h"
+
+enum { SUM_LOSS, SUM_TOKENS, SUM_FAILED, SUM_STOP, SUM_CLOCK, N_SUMS };
+
+/* Forward and backward of this rank's sequences; gradients and sums grow. Local. */
+static ft_status compute(double *sums, struct trainer *t, const struct step_plan *plan)
+{
+    const struct settings *settings = t->session->settings;
+    const int64_t W = t->train_set.n_windows;
+    FT_TRY(fault_point("step"));
+    for (int micro = 0; micro < plan->n_micro; micro++) {
+        int64_t position;
+        const int n = loader_micro(&position, plan, micro);
+        for (int i = 0; i < n; i++)
+            t->batch.windows[i] = loader_window((uint64_t)settings->seed, settings->data.shuffle, W,
+                                                plan->epoch, position + i);
+        FT_TRY(batch_fill(&t->batch, &t->train_set, t->batch.windows, n));
+        sums[SUM_LOSS] += model_loss_backward(t->session->model, &t->batch);
+        sums[SUM_TOKENS] += (double)t->batch.n_supervised;
+    }
+    return FT_OK;
+}
+
+static bool clock_says_checkpoint(const struct trainer *t)
+{
+    const double minutes = t->session->settings->checkpoint.every_minutes;
+    return minutes > 0 && timer_now() - t->last_checkpoint_s >= 60.0 * minutes;
+}
+
+/* Gradients start from zero in each step; large buffers are cleared by all threads. */
+static void clear(float *x, int64_t n)
+{
+    enum { BLOCK = 1 << 18 };
+#pragma omp parallel for schedule(static)
+    for (int64_t at = 0; at < n; at += BLOCK)
+        memset(x + at, 0, (size_t)(n - at < BLOCK ? n - at : BLOCK) * sizeof *x);
+}
+
+static ft_status share_sums(double *sums, struct trainer *t, ft_status local, int64_t step)
+{
+    struct comm *comm = t->session->comm;
+    sums[SUM_FAILED] = local != FT_OK;
+    sums[SUM_STOP] = signals_stop_requested();
+    sums[SUM_CLOCK] = comm_rank(comm) == 0 && clock_says_checkpoint(t);
+    timers_start(&t->session->timers);
+    comm_sum_f64(comm, sums, N_SUMS);
+    timers_stop(&t->session->timers, PHASE_WAIT);
+    if (sums[SUM_FAILED] > 0)
+        return comm_agree(comm, local);
+    if (!isfinite(sums[SUM_LOSS]))
+        return ft_fail(FT_ERR_INTERNAL,
+                       "the loss of step %lld is not finite; parameters were left as they were "
+                       "(lower training.lr, or look at the data of this step)",
+                       (long long)step);
+    return FT_OK;
+}
+
+static ft_status update(struct step_metrics *m, struct trainer *t, int64_t step)
+{
+    const struct settings *settings = t->session->settings;
+    struct model *model = t->session->model;
+    m->lr = schedule_lr(&t->schedule, step);
+    const struct adamw_hyper hyper = {.lr = m->lr,
+                                      .beta1 = settings->training.beta1,
+                                      .beta2 = settings->training.beta2,
+                                      .eps = settings->training.eps,
+                                      .weight_decay = settings->training.weight_decay,
+                                      .clip = settings->training.clip};
+    timers_start(&t->session->timers);
+    const ft_status status =
+        optimizer_step(&m->grad_norm, t->optimizer, t->session->comm, model->params, model->grads,
+                       model->layout, &hyper, m->tokens, step);
+    timers_stop(&t->session->timers, PHASE_OPTIMIZER);
+    return status;
+}
+
+ft_status trainer_step(struct step_outcome *out, struct trainer *t, int64_t step)
+{
+    const struct settings *settings = t->session->settings;
+    struct comm *comm = t->session->comm;
+    struct step_plan plan;
+    double sums[N_SUMS] = {0};
+    const double started = timer_now();
+    loader_plan(&plan, step, t->train_set.n_windows, settings->training.global_batch,
+                settings->training.micro_batch, comm_rank(comm), comm_size(comm));
+    timers_start(&t->session->timers);
+    clear(t->session->model->grads, t->session->model->layout->N);
+    const ft_status local = compute(sums, t, &plan);
+    timers_stop(&t->session->timers, PHASE_COMPUTE);
+    FT_TRY(share_sums(sums, t, local, step)); /* equal on all ranks */
+    const int64_t within = (step - 1) % t->steps_per_epoch + 1;
+    out->metrics = (struct step_metrics){
+        .step = step,
+        .tokens = (int64_t)sums[SUM_TOKENS],
+        .loss = sums[SUM_LOSS] / sums[SUM_TOKENS],
+        .epoch = (double)plan.epoch + (double)within / (double)t->steps_per_epoch};
+    out->stop_requested = sums[SUM_STOP] > 0;
+    out->checkpoint_due = sums[SUM_CLOCK] > 0;
+    FT_TRY(update(&out->metrics, t, step));
+    out->metrics.seconds = timer_now() - started;
+    t->meta.step = step;
+    t->meta.epoch = out->metrics.epoch;
+    t->meta.position += plan.step_count;
+    return FT_OK;
+}

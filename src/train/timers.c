@@ -1,0 +1,47 @@
+#include "train/timers.h"
+
+#include "base/buffer.h"
+#include "base/file.h"
+#include "base/timer.h"
+
+static const char *const names[N_PHASES] = {"model",    "data",       "compute", "optimizer", "wait",
+                                            "evaluate", "checkpoint", "export"};
+
+void timers_start(struct timers *timers)
+{
+    timers->started = timer_now();
+}
+
+void timers_stop(struct timers *timers, enum phase phase)
+{
+    timers->seconds[phase] += timer_now() - timers->started;
+}
+
+static ft_status write_table(const double *min, const double *sum, const double *max, int size,
+                             const char *path)
+{
+    struct buffer text = {0};
+    ft_status status = buffer_print(&text, "{\n  \"unit\": \"seconds\",\n  \"ranks\": %d", size);
+    for (int i = 0; i < N_PHASES && status == FT_OK; i++)
+        status = buffer_print(&text, ",\n  \"%s\": {\"min\": %.6f, \"avg\": %.6f, \"max\": %.6f}",
+                              names[i], min[i], sum[i] / size, max[i]);
+    if (status == FT_OK)
+        status = buffer_print(&text, "\n}\n");
+    if (status == FT_OK)
+        status = file_replace(path, text.data, text.used);
+    buffer_clear(&text);
+    return status;
+}
+
+ft_status timers_write(const struct timers *timers, struct comm *comm, const char *path)
+{
+    double min[N_PHASES], sum[N_PHASES], max[N_PHASES];
+    for (int i = 0; i < N_PHASES; i++)
+        min[i] = sum[i] = max[i] = timers->seconds[i];
+    comm_min_f64(comm, min, N_PHASES);
+    comm_sum_f64(comm, sum, N_PHASES);
+    comm_max_f64(comm, max, N_PHASES);
+    return comm_agree(comm, comm_rank(comm) == 0
+                                ? write_table(min, sum, max, comm_size(comm), path)
+                                : FT_OK);
+}

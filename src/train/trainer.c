@@ -1,0 +1,210 @@
+#include "train/trainer.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/fault.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/timer.h"
+#include "math/blas_info.h"
+#include "train/evaluate.h"
+#include "train/version.h"
+
+static void copy_text(char *to, size_t room, const char *text)
+{
+    (void)snprintf(to, room, "%s", text);
+}
+
+/* What the checkpoints of this run say about where they came from. Local. */
+static ft_status describe_run(struct trainer *t)
+{
+    const struct session *s = t->session;
+    struct ckpt_meta *meta = &t->meta;
+    struct buffer text = {0};
+    const ft_status status = settings_format(s->settings, &text);
+    meta->settings_text = text.data; /* takes */
+    meta->seed = s->settings->seed;
+    meta->best_metric = NAN;
+    char digits[HASH_TEXT];
+    hash_format(digits, tokenizer_hash(s->tokenizer));
+    copy_text(meta->tokenizer_hash, sizeof meta->tokenizer_hash, digits);
+    copy_text(meta->model_hash, sizeof meta->model_hash, s->model_hash);
+    copy_text(meta->data_hash, sizeof meta->data_hash, corpus_stats(s->train)->data_hash);
+    copy_text(meta->program, sizeof meta->program, FT_PROGRAM);
+    copy_text(meta->revision, sizeof meta->revision, FT_REVISION);
+    copy_text(meta->blas, sizeof meta->blas, blas_description());
+    copy_text(meta->mpi, sizeof meta->mpi, comm_library());
+    return status;
+}
+
+static void plan_steps(struct trainer *t)
+{
+    const struct settings *s = t->session->settings;
+    t->steps_per_epoch = loader_steps_per_epoch(t->train_set.n_windows, s->training.global_batch);
+    t->total_steps = s->training.max_steps > 0
+                         ? s->training.max_steps
+                         : (int64_t)ceil(s->training.epochs * (double)t->steps_per_epoch);
+    t->schedule = (struct schedule){
+        .kind = s->training.schedule,
+        .lr = s->training.lr,
+        .min_lr = s->training.min_lr,
+        .warmup_steps = schedule_warmup_steps(s->training.warmup, t->total_steps),
+        .total_steps = t->total_steps};
+}
+
+static ft_status cut_windows(struct trainer *t)
+{
+    struct session *s = t->session;
+    const struct settings *settings = s->settings;
+    FT_TRY(window_set_init(&t->train_set, s->train, settings->data.seq_len, false,
+                           settings->data.max_windows, settings->data.isolate_documents));
+    t->has_validation = s->validation != NULL;
+    if (t->has_validation)
+        FT_TRY(window_set_init(&t->validation_set, s->validation, settings->data.seq_len, true,
+                               settings->data.max_windows, settings->data.isolate_documents));
+    return FT_OK;
+}
+
+static ft_status open_local(struct trainer *t)
+{
+    struct session *s = t->session;
+    FT_TRY(fault_point("allocate"));
+    FT_TRY(cut_windows(t));
+    plan_steps(t);
+    FT_TRY(batch_create(&t->batch, s->settings->training.micro_batch, s->settings->data.seq_len));
+    FT_TRY(optimizer_create(&t->optimizer, s->comm, s->model->layout->N,
+                            s->settings->distributed.zero, s->settings->distributed.bucket_mb));
+    FT_TRY(FT_ALLOC(t->meta.loss, t->total_steps));
+    return describe_run(t);
+}
+
+ft_status trainer_open(struct trainer *t, struct session *session)
+{
+    *t = (struct trainer){.session = session};
+    FT_AGREE(session->comm, open_local(t));
+    const struct settings *s = session->settings;
+    log_info("%lld windows of %d tokens, %lld steps an epoch of %d sequences, %lld steps in all",
+             (long long)t->train_set.n_windows, s->data.seq_len, (long long)t->steps_per_epoch,
+             s->training.global_batch, (long long)t->total_steps);
+    if (comm_size(session->comm) > s->training.global_batch)
+        log_warn("%d ranks share a global batch of %d sequences: %d ranks have no work",
+                 comm_size(session->comm), s->training.global_batch,
+                 comm_size(session->comm) - s->training.global_batch);
+    return FT_OK;
+}
+
+static struct ckpt_state state_of(struct trainer *t)
+{
+    struct optimizer *o = t->optimizer;
+    const int rank = comm_rank(t->session->comm);
+    return (struct ckpt_state){.layout = t->session->model->layout,
+                               .first = o->first,
+                               .params = t->session->model->params,
+                               .m = optimizer_slice(o, o->m, rank),
+                               .v = optimizer_slice(o, o->v, rank),
+                               .meta = t->meta};
+}
+
+ft_status trainer_checkpoint(struct trainer *t)
+{
+    const struct settings *s = t->session->settings;
+    struct ckpt_state state = state_of(t);
+    timers_start(&t->session->timers);
+    FT_TRY(ckpt_save(t->session->comm, s->output.dir, &state, s->checkpoint.keep));
+    timers_stop(&t->session->timers, PHASE_CHECKPOINT);
+    t->last_checkpoint_s = timer_now();
+    t->last_checkpoint_step = t->meta.step;
+    progress_break(&t->progress);
+    log_info("checkpoint of step %lld written", (long long)t->meta.step);
+    return FT_OK;
+}
+
+static ft_status evaluate(struct trainer *t)
+{
+    struct session *s = t->session;
+    struct evaluation e;
+    timers_start(&s->timers);
+    FT_TRY(evaluate_windows(&e, s->comm, s->model, &t->validation_set, &t->batch));
+    timers_stop(&s->timers, PHASE_EVALUATE);
+    progress_break(&t->progress);
+    log_info("step %lld: validation loss %.4f, perplexity %.2f (%lld tokens)",
+             (long long)t->meta.step, e.loss, exp(e.loss), (long long)e.tokens);
+    FT_AGREE(s->comm, t->metrics ? metrics_write_evaluation(t->metrics, t->meta.step,
+                                                            t->meta.epoch, e.loss, e.tokens)
+                                 : FT_OK);
+    t->meta.evals_since_best++;
+    if (e.loss >= t->meta.best_metric) /* false while there is none: NaN */
+        return FT_OK;
+    t->meta.best_metric = e.loss;
+    t->meta.best_step = t->meta.step;
+    t->meta.evals_since_best = 0;
+    FT_TRY(trainer_checkpoint(t));
+    return ckpt_set_best(s->comm, s->settings->output.dir, t->meta.step);
+}
+
+static bool evaluation_is_due(const struct trainer *t, int64_t step)
+{
+    const int64_t every = t->session->settings->training.eval_every;
+    return t->has_validation &&
+           (step == t->total_steps || step % (every > 0 ? every : t->steps_per_epoch) == 0);
+}
+
+static bool patience_is_over(const struct trainer *t)
+{
+    const int patience = t->session->settings->training.patience;
+    return patience > 0 && t->meta.evals_since_best >= patience;
+}
+
+/* One step with everything that may follow it. *done: patience is over. */
+static ft_status advance(bool *done, struct trainer *t, int64_t step)
+{
+    struct step_outcome out;
+    const struct settings *s = t->session->settings;
+    FT_TRY(trainer_step(&out, t, step));
+    t->meta.loss[step - 1] = out.metrics.loss;
+    t->meta.n_loss = step;
+    progress_step(&t->progress, &out.metrics);
+    FT_AGREE(t->session->comm,
+             t->metrics ? metrics_write_step(t->metrics, &out.metrics) : FT_OK);
+    if (evaluation_is_due(t, step))
+        FT_TRY(evaluate(t));
+    *done = step == t->total_steps || patience_is_over(t);
+    const bool stops = out.stop_requested && !*done;
+    const bool is_due = *done || stops || out.checkpoint_due ||
+                        (s->checkpoint.every_steps > 0 && step % s->checkpoint.every_steps == 0);
+    if (is_due && t->last_checkpoint_step != step)
+        FT_TRY(trainer_checkpoint(t));
+    return stops ? ft_fail(FT_STOPPED, "stopped by a signal after step %lld of %lld", (long long)step,
+                           (long long)t->total_steps)
+                 : FT_OK;
+}
+
+ft_status trainer_run(struct trainer *t)
+{
+    char path[FILE_PATH_MAX];
+    struct comm *comm = t->session->comm;
+    const bool is_first = comm_rank(comm) == 0;
+    ft_status local = file_join(path, t->session->settings->output.dir, "metrics.jsonl");
+    if (local == FT_OK && is_first)
+        local = metrics_open(&t->metrics, path, t->meta.step);
+    FT_AGREE(comm, local);
+    progress_start(&t->progress, t->meta.step, t->total_steps, is_first);
+    t->last_checkpoint_s = timer_now();
+    t->last_checkpoint_step = t->meta.step;
+    bool done = t->meta.step >= t->total_steps || patience_is_over(t);
+    ft_status status = FT_OK;
+    for (int64_t step = t->meta.step + 1; status == FT_OK && !done; step++)
+        status = advance(&done, t, step);
+    if (status != FT_OK)
+        progress_break(&t->progress);
+    return status;
+}
+
+void trainer_close(struct trainer *t)
+{
+    (void)metrics_close(&t->metrics);
+    optimizer_destroy(&t->optimizer);
+    batch_destroy(&t->batch);
+    ckpt_meta_clear(&t->meta);
+}
