@@ -28,7 +28,8 @@ struct model_config {
     double rope_factor, rope_low_freq_factor, rope_high_freq_factor; /**< ROPE_LLAMA3 only */
     int rope_original_positions;                                     /**< ROPE_LLAMA3 only */
     int n_rope_divisors;  /**< 0, or D/2: then the plain frequencies are divided by rope_divisor */
-    double rope_divisor[MODEL_ROPE_DIVISORS_MAX]; /**< GGUF's rope_freqs.weight */
+    double rope_divisor[MODEL_ROPE_DIVISORS_MAX]; /**< GGUF's rope_freqs.weight; rope_scaling then
+                                                       says in llama3's numbers the same */
     bool tied_embeddings; /**< the output layer is the embedding matrix */
     bool attention_bias;  /**< q, k, v and o */
     bool mlp_bias;        /**< gate, up and down */

@@ -2,6 +2,8 @@
 #ifndef FT_MODEL_CONVERT_H
 #define FT_MODEL_CONVERT_H
 
+#include <stdint.h>
+
 #include "base/err.h"
 #include "base/hash.h"
 #include "model/config.h"
@@ -35,6 +37,13 @@ ft_status model_read_params(float *params, const struct layout *layout,
 ft_status model_write_folder(const char *folder, const struct layout *layout,
                              const struct model_config *config, const float *params,
                              const char *source_path);
+
+/**
+ * The weights alone: model.safetensors when they fit shard_bytes, else shards and an index. A tensor is
+ * never split.
+ */
+ft_status model_write_weights(const char *folder, const struct layout *layout, const float *params,
+                              int64_t shard_bytes);
 
 /** XXH3-128 over the names and shapes of the table and the bits of params (N): identity of a model. */
 ft_status model_hash(char text[HASH_TEXT], const struct layout *layout, const float *params);

@@ -16,6 +16,10 @@
 #include "base/dtype.h"
 #include "format/gguf.h"
 
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "model files are little-endian and are read as they are"
+#endif
+
 struct type_row {
     const char *name;
     int elements;

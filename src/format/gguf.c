@@ -83,15 +83,18 @@ static ft_status take_string(struct cursor *c, char **out, size_t *bytes, uint64
     return FT_OK;
 }
 
-/* A key or a tensor's name: neither empty nor with a zero byte. */
+/* A key or a tensor's name: neither empty nor with a control character. */
 static ft_status take_name(struct cursor *c, const char **out, const char *what)
 {
     char *text;
     size_t bytes;
     FT_TRY(take_string(c, &text, &bytes, NAME_MAX_BYTES, what));
-    if (bytes == 0 || strlen(text) != bytes)
-        return ft_fail(FT_ERR_INPUT, "%s: byte %llu: %s is empty or holds a zero byte", c->path,
-                       AT(c) - bytes, what);
+    bool is_plain = bytes > 0;
+    for (size_t i = 0; i < bytes; i++)
+        is_plain = is_plain && (unsigned char)text[i] >= ' ';
+    if (!is_plain)
+        return ft_fail(FT_ERR_INPUT, "%s: byte %llu: %s is empty or holds a control character",
+                       c->path, AT(c) - bytes, what);
     *out = text;
     return FT_OK;
 }

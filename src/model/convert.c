@@ -1,0 +1,176 @@
+/*
+ * Names and row orders. Hugging Face rotates pairs (i, i + D/2) of a head, ggml's llama pairs (2i,
+ * 2i + 1), so its converter reorders the rows of Q and K in each head:
+ *
+ *     Hugging Face  j * D/2 + i   (j = 0, 1; i = 0 ... D/2 - 1)   is ggml's   2 * i + j
+ */
+#include "model/convert.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/dtype.h"
+#include "base/mem.h"
+#include "format/gguf.h"
+#include "format/weights.h"
+
+static const char *const gguf_names[N_ROLES] = {
+    [ROLE_EMBED] = "token_embd.weight",  [ROLE_ATTN_NORM] = "attn_norm.weight",
+    [ROLE_Q] = "attn_q.weight",          [ROLE_K] = "attn_k.weight",
+    [ROLE_V] = "attn_v.weight",          [ROLE_Q_BIAS] = "attn_q.bias",
+    [ROLE_K_BIAS] = "attn_k.bias",       [ROLE_V_BIAS] = "attn_v.bias",
+    [ROLE_O] = "attn_output.weight",     [ROLE_O_BIAS] = "attn_output.bias",
+    [ROLE_MLP_NORM] = "ffn_norm.weight", [ROLE_GATE] = "ffn_gate.weight",
+    [ROLE_UP] = "ffn_up.weight",         [ROLE_GATE_BIAS] = "ffn_gate.bias",
+    [ROLE_UP_BIAS] = "ffn_up.bias",      [ROLE_DOWN] = "ffn_down.weight",
+    [ROLE_DOWN_BIAS] = "ffn_down.bias",  [ROLE_FINAL_NORM] = "output_norm.weight",
+    [ROLE_LM_HEAD] = "output.weight"};
+
+struct reader {
+    struct weights *weights;
+    const struct model_config *config;
+    const char *path;
+    bool is_gguf;
+    bool *used; /* (weights_count) */
+};
+
+static int find_gguf(const struct weights *w, const struct tensor_spec *t)
+{
+    char name[128];
+    if (t->layer < 0)
+        return weights_find(w, gguf_names[t->role]);
+    (void)snprintf(name, sizeof name, "blk.%d.%s", t->layer, gguf_names[t->role]);
+    return weights_find(w, name);
+}
+
+/* With "model." before the name as in the table, or without as base models are saved. */
+static int find_folder(const struct weights *w, const struct tensor_spec *t)
+{
+    const int index = weights_find(w, t->name);
+    return index < 0 && strncmp(t->name, "model.", 6) == 0 ? weights_find(w, t->name + 6) : index;
+}
+
+static ft_status check_shape(const struct reader *r, const struct weight_info *info,
+                             const struct tensor_spec *t)
+{
+    if (info->n_dims == t->n_dims && info->dims[0] == t->dims[0] && info->dims[1] == t->dims[1])
+        return FT_OK;
+    return ft_fail(FT_ERR_INPUT,
+                   "%s: tensor %s has %d dimensions (%lld, %lld), the configuration needs %d "
+                   "(%lld, %lld): are both of one model?",
+                   r->path, info->name, info->n_dims, (long long)info->dims[0],
+                   (long long)info->dims[1], t->n_dims, (long long)t->dims[0],
+                   (long long)t->dims[1]);
+}
+
+static ft_status check_finite(const struct reader *r, const struct weight_info *info,
+                              const float *x)
+{
+    const int64_t n = info->n_elements;
+    uint32_t worst = 0;
+    for (int64_t i = 0; i < n; i++) {
+        const uint32_t exponent = dtype_bits_from_f32(x[i]) & 0x7f800000u;
+        worst = worst > exponent ? worst : exponent;
+    }
+    if (worst != 0x7f800000u)
+        return FT_OK;
+    int64_t at = 0;
+    while (isfinite(x[at]))
+        at++;
+    return ft_fail(FT_ERR_INPUT, "%s: tensor %s: element %lld is not finite: fetch the model again",
+                   r->path, info->name, (long long)at);
+}
+
+/* Rows of n_heads heads of D rows from ggml's order to Hugging Face's. */
+static ft_status unpermute(float *x, int n_heads, int64_t D, int64_t width)
+{
+    float *head;
+    FT_TRY(FT_ALLOC(head, D * width));
+    for (int h = 0; h < n_heads; h++, x += D * width) {
+        memcpy(head, x, (size_t)(D * width) * sizeof *x);
+        for (int64_t row = 0; row < D; row++)
+            memcpy(x + (row % 2 * (D / 2) + row / 2) * width, head + row * width,
+                   (size_t)width * sizeof *x);
+    }
+    mem_free(head);
+    return FT_OK;
+}
+
+static ft_status read_tensor(struct reader *r, float *out, const struct tensor_spec *t)
+{
+    const int index = r->is_gguf ? find_gguf(r->weights, t) : find_folder(r->weights, t);
+    if (index < 0)
+        return ft_fail(FT_ERR_INPUT, "%s: tensor %s is missing: is the configuration this model's?",
+                       r->path, t->name);
+    const struct weight_info *info = weights_info(r->weights, index);
+    r->used[index] = true;
+    FT_TRY(check_shape(r, info, t));
+    FT_TRY(weights_read_f32(r->weights, index, out));
+    FT_TRY(check_finite(r, info, out));
+    const bool is_q = t->role == ROLE_Q || t->role == ROLE_Q_BIAS;
+    const bool is_k = t->role == ROLE_K || t->role == ROLE_K_BIAS;
+    if (!r->is_gguf || (!is_q && !is_k))
+        return FT_OK;
+    return unpermute(out, is_q ? r->config->Hq : r->config->Hkv, r->config->D, t->dims[1]);
+}
+
+static bool has_ending(const char *name, const char *ending)
+{
+    const size_t n = strlen(name), m = strlen(ending);
+    return n >= m && strcmp(name + n - m, ending) == 0;
+}
+
+/* Tensors that files hold beside the parameters and that say nothing new. */
+static bool is_harmless(const struct reader *r, const char *name)
+{
+    if (r->is_gguf)
+        return strcmp(name, "rope_freqs.weight") == 0;
+    return has_ending(name, "rotary_emb.inv_freq") ||
+           (r->config->tied_embeddings && strcmp(name, "lm_head.weight") == 0);
+}
+
+static ft_status check_unexpected(const struct reader *r)
+{
+    for (int i = 0; i < weights_count(r->weights); i++) {
+        const char *name = weights_info(r->weights, i)->name;
+        if (!r->used[i] && !is_harmless(r, name))
+            return ft_fail(
+                FT_ERR_INPUT,
+                "%s: tensor %s is not part of the model that the configuration describes", r->path,
+                name);
+    }
+    return FT_OK;
+}
+
+ft_status model_read_params(float *params, const struct layout *layout,
+                            const struct model_config *config, const char *path)
+{
+    struct reader r = {.config = config, .path = path};
+    FT_TRY(weights_open(&r.weights, path));
+    r.is_gguf = weights_gguf(r.weights) != NULL;
+    ft_status status = FT_ALLOC(r.used, weights_count(r.weights));
+    for (int i = 0; i < layout->n_tensors && status == FT_OK; i++)
+        status = read_tensor(&r, params + layout->tensors[i].offset, &layout->tensors[i]);
+    if (status == FT_OK)
+        status = check_unexpected(&r);
+    mem_free(r.used);
+    weights_close(&r.weights);
+    return status;
+}
+
+ft_status model_hash(char text[HASH_TEXT], const struct layout *layout, const float *params)
+{
+    struct hash_state *state = hash_open();
+    if (!state)
+        return ft_fail(FT_ERR_INTERNAL, "out of memory: hash of the model");
+    for (int i = 0; i < layout->n_tensors; i++) {
+        const struct tensor_spec *t = &layout->tensors[i];
+        hash_update(state, t->name, strlen(t->name) + 1);
+        hash_update(state, t->dims, sizeof t->dims);
+    }
+    hash_update(state, params, (size_t)layout->N * sizeof *params);
+    hash_format(text, hash_close(state));
+    return FT_OK;
+}

@@ -1,0 +1,195 @@
+/* model/layout and model/convert: the tensor table, import from all forms, export and back. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "format/weights.h"
+#include "model/convert.h"
+#include "support/check.h"
+
+#define GOLDEN TESTS_DIR "/golden/"
+
+struct loaded {
+    struct model_config config;
+    struct layout *layout;
+    float *params;
+};
+
+static ft_status load(struct loaded *m, const char *path)
+{
+    *m = (struct loaded){0};
+    FT_TRY(model_config_read(&m->config, path));
+    FT_TRY(layout_create(&m->layout, &m->config));
+    FT_TRY(FT_ALLOC(m->params, m->layout->N));
+    return model_read_params(m->params, m->layout, &m->config, path);
+}
+
+static void unload(struct loaded *m)
+{
+    layout_destroy(&m->layout);
+    FT_FREE(m->params);
+}
+
+static int same_params(const struct loaded *a, const struct loaded *b)
+{
+    return a->layout && b->layout && a->layout->N == b->layout->N &&
+           memcmp(a->params, b->params, (size_t)a->layout->N * sizeof *a->params) == 0;
+}
+
+static void test_layout(void)
+{
+    struct model_config c = {.V = 11,
+                             .C = 6,
+                             .L = 2,
+                             .Hq = 2,
+                             .Hkv = 1,
+                             .D = 4,
+                             .F = 5,
+                             .attention_bias = true,
+                             .mlp_bias = true};
+    struct layout *l = NULL;
+    CHECK_STATUS(layout_create(&l, &c), FT_OK);
+    int64_t end = 0;
+    for (int i = 0; i < l->n_tensors; i++) {
+        const struct tensor_spec *t = &l->tensors[i];
+        CHECK(t->offset == end && t->n == t->dims[0] * t->dims[1] && t->decays == (t->n_dims == 2));
+        CHECK(layout_find(l, t->name) == i && layout_offset(l, t->role, t->layer) == t->offset);
+        end += t->n;
+    }
+    CHECK(end == l->N && l->n_tensors == 2 * 16 + 3);
+    const int64_t q = layout_offset(l, ROLE_Q, 1), gate = layout_offset(l, ROLE_GATE, 1);
+    CHECK(layout_offset(l, ROLE_K, 1) == q + 48 && layout_offset(l, ROLE_V, 1) == q + 48 + 24);
+    CHECK(layout_offset(l, ROLE_UP, 1) == gate + 30);
+    CHECK(layout_offset(l, ROLE_V_BIAS, 1) == layout_offset(l, ROLE_Q_BIAS, 1) + 8 + 4);
+    CHECK(strcmp(l->tensors[layout_find(l, "lm_head.weight")].name, "lm_head.weight") == 0);
+    layout_destroy(&l);
+    c.tied_embeddings = true;
+    c.attention_bias = c.mlp_bias = false;
+    CHECK_STATUS(layout_create(&l, &c), FT_OK);
+    CHECK(l->n_tensors == 2 + 2 * 9 && layout_offset(l, ROLE_LM_HEAD, -1) == -1);
+    layout_destroy(&l);
+    c = (struct model_config){
+        .V = 1 << 24, .C = 1 << 18, .L = 1, .Hq = 1, .Hkv = 1, .D = 2, .F = 1};
+    CHECK_STATUS(layout_create(&l, &c), FT_OK); /* the largest of each: still counted */
+    layout_destroy(&l);
+}
+
+static void test_import(void)
+{
+    struct loaded folder, gguf, tied, sharded;
+    char a[HASH_TEXT], b[HASH_TEXT];
+    CHECK_STATUS(load(&folder, GOLDEN "llama-tiny"), FT_OK);
+    CHECK_STATUS(load(&gguf, GOLDEN "gguf/llama-tiny.gguf"), FT_OK);
+    CHECK(same_params(&folder, &gguf)); /* the permutation of Q and K is undone */
+    CHECK_STATUS(model_hash(a, folder.layout, folder.params), FT_OK);
+    CHECK_STATUS(model_hash(b, gguf.layout, gguf.params), FT_OK);
+    CHECK(strcmp(a, b) == 0);
+    gguf.params[5] += 1;
+    CHECK_STATUS(model_hash(b, gguf.layout, gguf.params), FT_OK);
+    CHECK(strcmp(a, b) != 0);
+    CHECK_STATUS(load(&tied, GOLDEN "llama-tied"), FT_OK);
+    CHECK_STATUS(load(&sharded, GOLDEN "llama-sharded"), FT_OK);
+    CHECK(same_params(&tied, &sharded));
+    unload(&folder);
+    unload(&gguf);
+    unload(&tied);
+    unload(&sharded);
+}
+
+/* Values against the file itself, not through convert. */
+static void test_values(void)
+{
+    struct loaded m;
+    struct weights *w = NULL;
+    float x[2048];
+    CHECK_STATUS(load(&m, GOLDEN "llama-tiny"), FT_OK);
+    CHECK_STATUS(weights_open(&w, GOLDEN "llama-tiny"), FT_OK);
+    const char *name = "model.layers.2.self_attn.k_proj.weight";
+    const int index = weights_find(w, name), at = layout_find(m.layout, name);
+    CHECK(index >= 0 && at >= 0 && weights_info(w, index)->n_elements == 512);
+    CHECK_STATUS(weights_read_f32(w, index, x), FT_OK);
+    CHECK(memcmp(x, m.params + m.layout->tensors[at].offset, 512 * sizeof *x) == 0);
+    weights_close(&w);
+    unload(&m);
+}
+
+static void check_export(const char *source, int64_t shard_bytes)
+{
+    char folder[] = "/tmp/ft-convert-XXXXXX";
+    struct loaded m, back;
+    CHECK(mkdtemp(folder) != NULL);
+    CHECK_STATUS(load(&m, source), FT_OK);
+    CHECK_STATUS(model_write_folder(folder, m.layout, &m.config, m.params, source), FT_OK);
+    if (shard_bytes) {
+        char path[FILE_PATH_MAX];
+        CHECK_STATUS(file_join(path, folder, "model.safetensors"), FT_OK);
+        CHECK(unlink(path) == 0);
+        CHECK_STATUS(model_write_weights(folder, m.layout, m.params, shard_bytes), FT_OK);
+        CHECK(!file_exists(path));
+    }
+    CHECK_STATUS(load(&back, folder), FT_OK);
+    CHECK(same_params(&m, &back));
+    CHECK(memcmp(&m.config, &back.config, sizeof m.config) == 0);
+    unload(&m);
+    unload(&back);
+    CHECK_STATUS(file_remove_folder(folder), FT_OK);
+}
+
+/* What does not fit the table is named. */
+static void test_misfits(void)
+{
+    struct loaded m;
+    struct layout *other = NULL;
+    CHECK_STATUS(load(&m, GOLDEN "llama-tiny"), FT_OK);
+    struct model_config c = m.config;
+    c.L = 2;
+    CHECK_STATUS(layout_create(&other, &c), FT_OK);
+    CHECK_FAILS(model_read_params(m.params, other, &c, GOLDEN "llama-tiny"), FT_ERR_INPUT,
+                "tensor model.layers.2.input_layernorm.weight is not part of");
+    layout_destroy(&other);
+    c = m.config;
+    c.attention_bias = true;
+    CHECK_STATUS(layout_create(&other, &c), FT_OK);
+    FT_FREE(m.params);
+    CHECK_STATUS(FT_ALLOC(m.params, other->N), FT_OK);
+    CHECK_FAILS(model_read_params(m.params, other, &c, GOLDEN "llama-tiny"), FT_ERR_INPUT,
+                "tensor model.layers.0.self_attn.q_proj.bias is missing");
+    layout_destroy(&other);
+    c = m.config;
+    c.V = 273;
+    CHECK_STATUS(layout_create(&other, &c), FT_OK);
+    CHECK_FAILS(model_read_params(m.params, other, &c, GOLDEN "llama-tiny"), FT_ERR_INPUT,
+                "tensor model.embed_tokens.weight has 2 dimensions (272, 32)");
+    layout_destroy(&other);
+    unload(&m);
+}
+
+/* An infinite weight is found and named. */
+static void test_not_finite(void)
+{
+    char folder[] = "/tmp/ft-convert-XXXXXX";
+    struct loaded m, back;
+    CHECK(mkdtemp(folder) != NULL);
+    CHECK_STATUS(load(&m, GOLDEN "llama-tiny"), FT_OK);
+    const struct tensor_spec *t = &m.layout->tensors[layout_find(m.layout, "model.norm.weight")];
+    m.params[t->offset + 3] = -INFINITY;
+    CHECK_STATUS(model_write_folder(folder, m.layout, &m.config, m.params, NULL), FT_OK);
+    CHECK_FAILS(load(&back, folder), FT_ERR_INPUT, "model.norm.weight: element 3 is not finite");
+    unload(&m);
+    unload(&back);
+    CHECK_STATUS(file_remove_folder(folder), FT_OK);
+}
+
+int main(void)
+{
+    test_layout();
+    test_import();
+    test_values();
+    check_export(GOLDEN "llama-tiny", 0);
+    check_export(GOLDEN "llama-tied", 0);
+    check_export(GOLDEN "llama-tied", 30000);
+    check_export(GOLDEN "llama-tied", 1);
+    test_misfits();
+    test_not_finite();
+    return check_end();
+}

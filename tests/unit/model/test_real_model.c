@@ -1,0 +1,31 @@
+/* The real example model, where it was fetched: models/smollm2.gguf. Else the test is skipped. */
+#include "base/file.h"
+#include "format/gguf.h"
+#include "model/convert.h"
+#include "support/check.h"
+
+enum { SKIPPED = 77 };
+
+int main(void)
+{
+    const char *path = SOURCE_DIR "/models/smollm2.gguf";
+    struct model_config c;
+    struct layout *l = NULL;
+    float *params = NULL;
+    double sum = 0;
+    if (!file_is_regular(path))
+        return SKIPPED;
+    CHECK_STATUS(model_config_read(&c, path), FT_OK);
+    CHECK(c.V == 49152 && c.C == 576 && c.L == 30 && c.Hq == 9 && c.Hkv == 3 && c.D == 64);
+    CHECK(c.F == 1536 && c.T_max == 8192 && c.rope_theta == 100000 && c.tied_embeddings);
+    CHECK_STATUS(layout_create(&l, &c), FT_OK);
+    CHECK(l->N == 134515008);
+    CHECK_STATUS(FT_ALLOC(params, l->N), FT_OK);
+    CHECK_STATUS(model_read_params(params, l, &c, path), FT_OK);
+    for (int64_t i = 0; i < l->N; i++)
+        sum += fabs((double)params[i]);
+    CHECK(sum / (double)l->N > 0.01 && sum / (double)l->N < 1);
+    mem_free(params);
+    layout_destroy(&l);
+    return check_end();
+}
