@@ -1,6 +1,6 @@
 /**
- * A corpus as one stream of tokens: its text is tokenised once, by all ranks together, into HDF5 shards
- * in the cache folder, and read from there by every rank as it needs it.
+ * A corpus as one stream of tokens: its text is tokenised once, by all ranks together, into HDF5
+ * shards in the cache folder, and read from there by every rank as it needs it.
  */
 #ifndef FT_DATA_CORPUS_H
 #define FT_DATA_CORPUS_H
@@ -16,9 +16,9 @@
 struct corpus_request {
     char *const *paths; /**< (n_paths) .jsonl, .csv, .txt, folders of .txt, or prepared shards */
     int n_paths;
-    const char *text_field;     /**< JSON member or CSV column of the text */
-    const char *cache_dir;      /**< token shards go to cache_dir/KEY; on a file system all ranks see */
-    int64_t seed;               /**< of the split */
+    const char *text_field; /**< JSON member or CSV column of the text */
+    const char *cache_dir;  /**< token shards go to cache_dir/KEY; on a file system all ranks see */
+    int64_t seed;           /**< of the split */
     double validation_fraction; /**< share of documents set aside; 0 = no split */
     int want_validation;        /**< 0: the training part, 1: the part set aside */
 };
@@ -26,8 +26,8 @@ struct corpus_request {
 struct corpus_stats {
     int64_t n_tokens; /**< EOS included */
     int64_t n_documents;
-    int64_t n_skipped; /**< documents without tokens */
-    int64_t n_bytes;   /**< UTF-8 text of the documents */
+    int64_t n_skipped;  /**< documents without tokens */
+    int64_t n_bytes;    /**< UTF-8 text of the documents */
     char data_hash[33]; /**< of the sources' kinds, sizes and contents, split not considered */
     bool was_reused;    /**< nothing was tokenised */
     double seconds;     /**< wall time of corpus_open */
@@ -37,12 +37,12 @@ struct corpus_stats {
 struct corpus;
 
 /**
- * Opens a corpus; tokenises it first where the cache holds no matching, undamaged shards. Collective;
- * request must agree, and tokenizer must be the same on all ranks.
+ * Opens a corpus; tokenises it first where the cache holds no matching, undamaged shards.
+ * Collective; request must agree, and tokenizer must be the same on all ranks.
  *
  * @param[out] out gives the corpus (corpus_close)
- * @return FT_OK; FT_ERR_INPUT (message: file, line, byte; or prepared shards of another tokenizer; or a
- *         tokenizer without EOS; or not one token); FT_ERR_USAGE (split of prepared shards);
+ * @return FT_OK; FT_ERR_INPUT (message: file, line, byte; or prepared shards of another tokenizer;
+ * or a tokenizer without EOS; or not one token); FT_ERR_USAGE (split of prepared shards);
  *         FT_ERR_OUTPUT, FT_ERR_IO (cache folder); FT_STOPPED when a signal asked for a stop
  */
 ft_status corpus_open(struct corpus **out, struct comm *comm, const struct corpus_request *request,
@@ -65,7 +65,8 @@ const char *corpus_folder(const struct corpus *c);
 ft_status corpus_read(struct corpus *c, int32_t *out, int64_t first, int64_t n);
 
 /**
- * Places in [first, first + n) of the stream at which a document starts, ascending. Local; no allocation.
+ * Places in [first, first + n) of the stream at which a document starts, ascending. Local; no
+ * allocation.
  *
  * @param[out] starts  (capacity) capacity = n always suffices; more starts are FT_ERR_INPUT
  */

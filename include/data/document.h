@@ -24,8 +24,8 @@ void document_reader_clear(struct document_reader *reader);
  * Decodes the field of a record. Local.
  *
  * @param[out] text   borrowed until the next call or until the cursor moves; may hold zero bytes
- * @return FT_OK; FT_ERR_INPUT with file, line and byte: invalid UTF-8 or JSON, no object, field missing
- *         or no string; CSV: ragged row, stray quote or carriage return, header without the column
+ * @return FT_OK; FT_ERR_INPUT with file, line and byte: invalid UTF-8 or JSON, no object, field
+ * missing or no string; CSV: ragged row, stray quote or carriage return, header without the column
  *         or with it twice
  */
 ft_status document_read(const char **text, size_t *bytes, struct document_reader *reader,

@@ -1,6 +1,6 @@
 /**
- * Windows of the token stream and who computes which of them: a pure function of seed, step, rank and
- * number of ranks, so that there is nothing to store and a resumed run goes on in O(1).
+ * Windows of the token stream and who computes which of them: a pure function of seed, step, rank
+ * and number of ranks, so that there is nothing to store and a resumed run goes on in O(1).
  *
  * Nothing here is collective, and nothing after batch_create allocates.
  */
@@ -12,11 +12,12 @@
 
 #include "base/err.h"
 #include "data/corpus.h"
+#include "model/batch.h"
 
 /**
- * The windows of one set. Window w reads the tokens w * seq_len ... (w + 1) * seq_len of the stream, both
- * included, and predicts all but the first of them: neighbouring windows share one token, and every
- * token of the stream but the very first is predicted once.
+ * The windows of one set. Window w reads the tokens w * seq_len ... (w + 1) * seq_len of the
+ * stream, both included, and predicts all but the first of them: neighbouring windows share one
+ * token, and every token of the stream but the very first is predicted once.
  */
 struct window_set {
     struct corpus *corpus; /**< borrowed */
@@ -38,24 +39,10 @@ ft_status window_set_init(struct window_set *s, struct corpus *c, int seq_len, b
                           int64_t max_windows, bool isolate);
 
 /**
- * The sequences of one forward pass, packed back to back without padding: a partial window is simply
- * shorter. A segment is a stretch whose tokens may attend to each other: a whole window, or with
- * isolate_documents the part of one document in it.
+ * Makes room for micro_batch windows of seq_len tokens: a partial window takes fewer, and with
+ * isolate_documents a window has one segment for each document in it. FT_ERR_INTERNAL when out of
+ * memory.
  */
-struct batch {
-    int n_tokens;           /**< tokens in use, at most micro_batch * seq_len */
-    int n_segments;
-    int32_t *tokens;        /**< (n_tokens) ids */
-    int32_t *targets;       /**< (n_tokens) id to predict there; -1 = not supervised */
-    int32_t *positions;     /**< (n_tokens) position within the segment, from 0 */
-    int32_t *segment_start; /**< (n_segments + 1) first token of each segment, then n_tokens */
-    int64_t n_supervised;   /**< targets that are not -1 */
-    int micro_batch;        /**< windows that fit */
-    int seq_len;
-    int64_t *starts;        /**< (seq_len) scratch: document borders of one window */
-};
-
-/** Makes room for micro_batch windows of seq_len tokens. FT_ERR_INTERNAL when out of memory. */
 ft_status batch_create(struct batch *b, int micro_batch, int seq_len);
 
 /** Releases the arrays; a zeroed batch is allowed. */
@@ -85,7 +72,8 @@ int64_t loader_steps_per_epoch(int64_t n_windows, int global_batch);
 
 /**
  * The sequences of one optimizer step that belong to one rank: of the B sequences of the step (the
- * last step of an epoch has fewer) rank r of n takes floor(r * B / n) ... floor((r + 1) * B / n) - 1.
+ * last step of an epoch has fewer) rank r of n takes floor(r * B / n) ... floor((r + 1) * B / n)
+ * - 1.
  *
  * @param[in] step  from 1, over all epochs
  */
@@ -108,7 +96,7 @@ int loader_micro(int64_t *first_position, const struct step_plan *p, int micro);
  * @param[in] epoch     from 0
  * @param[in] position  0 ... n_windows - 1
  */
-int64_t loader_window(int64_t seed, bool shuffle, int64_t n_windows, int64_t epoch,
+int64_t loader_window(uint64_t seed, bool shuffle, int64_t n_windows, int64_t epoch,
                       int64_t position);
 
 #endif

@@ -1,8 +1,8 @@
 /**
  * The records of a rank's own part of a corpus: lines of JSONL, rows of CSV, whole .txt files.
  *
- * A record belongs to the rank in whose part it starts, wherever it ends. Memory is bounded by a chunk of
- * some MiB, or by the longest record where that is larger (at most 1 GiB).
+ * A record belongs to the rank in whose part it starts, wherever it ends. Memory is bounded by a
+ * chunk of some MiB, or by the longest record where that is larger (at most 1 GiB).
  */
 #ifndef FT_DATA_RECORD_H
 #define FT_DATA_RECORD_H

@@ -28,9 +28,9 @@ struct source_list {
 };
 
 /**
- * Finds the files behind paths: .jsonl, .csv and .txt files, folders of .txt files (byte order of the
- * names), and prepared shards (kind SOURCE_SHARDS: a folder with manifest.json, or one of its .h5
- * files). Rank 0 looks and tells the others. Collective; paths must agree.
+ * Finds the files behind paths: .jsonl, .csv and .txt files, folders of .txt files (byte order of
+ * the names), and prepared shards (kind SOURCE_SHARDS: a folder with manifest.json, or one of its
+ * .h5 files). Rank 0 looks and tells the others. Collective; paths must agree.
  *
  * @return FT_OK; FT_ERR_INPUT when one is missing, of another kind, or a folder without .txt files
  */
@@ -41,15 +41,15 @@ ft_status source_list_create(struct source_list *list, struct comm *comm, char *
 void source_list_destroy(struct source_list *list);
 
 /**
- * Hash of kinds, sizes and contents of n files: blocks of 16 MiB are shared among the ranks, and their
- * hashes hashed again in order, so the value is the same at every rank count. Collective.
+ * Hash of kinds, sizes and contents of n files: blocks of 16 MiB are shared among the ranks, and
+ * their hashes hashed again in order, so the value is the same at every rank count. Collective.
  */
 ft_status source_hash(char text[HASH_TEXT], struct comm *comm, const struct source *files,
                       int64_t n_files);
 
 /**
- * Fails with FT_ERR_INPUT and "PATH line L, byte B: " before the message; reads the file up to offset
- * again to count lines, so it is for the error path only.
+ * Fails with FT_ERR_INPUT and "PATH line L, byte B: " before the message; reads the file up to
+ * offset again to count lines, so it is for the error path only.
  *
  * @param[in] offset  where in the file, from 0; L and B count from 1
  */

@@ -1,4 +1,5 @@
-/** Which documents are set aside for validation: a pure function, so the same at every rank count. */
+/** Which documents are set aside for validation: a pure function, so the same at every rank count.
+ */
 #ifndef FT_DATA_SPLIT_H
 #define FT_DATA_SPLIT_H
 

@@ -30,10 +30,10 @@ struct token_shard_info {
 
 /** What the manifest says of all of them. */
 struct token_set_info {
-    char key[HASH_TEXT];            /**< data, tokenizer, field and split: name of the folder */
-    char data_hash[HASH_TEXT];      /**< of the sources */
+    char key[HASH_TEXT];       /**< data, tokenizer, field and split: name of the folder */
+    char data_hash[HASH_TEXT]; /**< of the sources */
     char tokenizer_hash[HASH_TEXT];
-    int64_t n_skipped;              /**< documents without tokens */
+    int64_t n_skipped; /**< documents without tokens */
     int64_t n_shards;
 };
 
@@ -51,7 +51,7 @@ struct token_set {
     struct token_shard *shards;
     int64_t n_shards;
     int64_t n_tokens, n_documents, n_bytes, n_skipped;
-    int n_open;     /**< file descriptors in use: bounded */
+    int n_open; /**< file descriptors in use: bounded */
     int64_t n_uses;
 };
 
@@ -63,8 +63,8 @@ ft_status token_manifest_write(const char *folder, const struct token_set_info *
                                const struct token_shard_info *shards);
 
 /**
- * Appends the shards of a folder to the set: rank 0 reads the manifest, and the ranks share the work of
- * comparing each file with it. Collective; arguments must agree.
+ * Appends the shards of a folder to the set: rank 0 reads the manifest, and the ranks share the
+ * work of comparing each file with it. Collective; arguments must agree.
  *
  * @param[out] info            the manifest's head
  * @param[in]  folder          where manifest.json is

@@ -1,4 +1,5 @@
-/** One rank's token shards while a corpus is prepared: collects documents, writes a file when it is full. */
+/** One rank's token shards while a corpus is prepared: collects documents, writes a file when it is
+ * full. */
 #ifndef FT_DATA_TOKEN_WRITER_H
 #define FT_DATA_TOKEN_WRITER_H
 
@@ -38,7 +39,8 @@ ft_status token_writer_document(struct token_writer *writer, int64_t start, int6
 ft_status token_writer_finish(struct token_writer *writer);
 
 /**
- * Gives the shards of all ranks their final names, in rank order, and writes the manifest. Collective.
+ * Gives the shards of all ranks their final names, in rank order, and writes the manifest.
+ * Collective.
  *
  * @param[in,out] info  n_shards is filled in
  */

@@ -1,17 +1,17 @@
 /*
- * Preparing: the sources are a row of bytes cut into one part a rank (data/record.c). Each rank tokenises
- * the records that start in its part into shards of its own in CACHE/KEY.tmp.*; in the end the
- * shards get their numbers by a prefix sum, rank 0 writes the manifest and renames the folder to
- * CACHE/KEY. A job that dies leaves a .tmp folder that nothing reads; one that finds CACHE/KEY
- * made by another job in the meantime takes that and removes its own.
+ * Preparing: the sources are a row of bytes cut into one part a rank (data/record.c). Each rank
+ * tokenises the records that start in its part into shards of its own in CACHE/KEY.tmp.*; in the
+ * end the shards get their numbers by a prefix sum, rank 0 writes the manifest and renames the
+ * folder to CACHE/KEY. A job that dies leaves a .tmp folder that nothing reads; one that finds
+ * CACHE/KEY made by another job in the meantime takes that and removes its own.
  *
- * KEY hashes what decides the tokens: contents of the sources, tokenizer, field, split. Contents are
- * hashed in fixed blocks, so the key does not depend on the number of ranks. The price is one more pass
- * over the text at disk speed, also when shards are reused; names and times of files would be
- * cheaper to compare, but say nothing about contents.
+ * KEY hashes what decides the tokens: contents of the sources, tokenizer, field, split. Contents
+ * are hashed in fixed blocks, so the key does not depend on the number of ranks. The price is one
+ * more pass over the text at disk speed, also when shards are reused; names and times of files
+ * would be cheaper to compare, but say nothing about contents.
  *
- * Ranks agree after every 16 MiB of a part, so that one rank's bad line ends the job in seconds, not
- * after the others' hours.
+ * Ranks agree after every 16 MiB of a part, so that one rank's bad line ends the job in seconds,
+ * not after the others' hours.
  */
 #include "data/corpus.h"
 
@@ -62,9 +62,9 @@ static ft_status make_key(char key[HASH_TEXT], const struct corpus_request *requ
                           const char *data_hash, const char *tokenizer_hash)
 {
     struct buffer text = {0};
-    ft_status status = buffer_print(&text, "tokens %d\ndata %s\ntokenizer %s\nfield %s\n",
-                                    TOKEN_SET_VERSION, data_hash, tokenizer_hash,
-                                    request->text_field);
+    ft_status status =
+        buffer_print(&text, "tokens %d\ndata %s\ntokenizer %s\nfield %s\n", TOKEN_SET_VERSION,
+                     data_hash, tokenizer_hash, request->text_field);
     if (status == FT_OK && request->validation_fraction > 0)
         status = buffer_print(&text, "split %lld %a %d\n", (long long)request->seed,
                               request->validation_fraction, request->want_validation != 0);
@@ -125,8 +125,8 @@ static ft_status add_documents(struct preparation *p, int64_t limit)
         if (signals_stop_requested())
             return ft_fail(FT_STOPPED, "stopped on request while the corpus was being prepared");
         const int64_t number = p->number++;
-        if (fraction <= 0 || split_is_validation(request->seed, number, fraction) ==
-                                 (request->want_validation != 0))
+        if (fraction <= 0 ||
+            split_is_validation(request->seed, number, fraction) == (request->want_validation != 0))
             FT_TRY(add_document(p, &record));
     }
 }
@@ -301,8 +301,9 @@ static ft_status reuse(struct corpus *c, bool *was_reused, struct comm *comm, co
 }
 
 /* A run of text files. Collective. */
-static ft_status open_text(struct corpus *c, struct comm *comm, const struct corpus_request *request,
-                           struct tokenizer *tokenizer, const struct source *files, int64_t n_files)
+static ft_status open_text(struct corpus *c, struct comm *comm,
+                           const struct corpus_request *request, struct tokenizer *tokenizer,
+                           const struct source *files, int64_t n_files)
 {
     struct token_set_info info = {0};
     bool was_reused = false;
@@ -325,10 +326,11 @@ static ft_status open_shards(struct corpus *c, struct comm *comm,
     char folder[FILE_PATH_MAX];
     struct token_set_info info;
     if (request->validation_fraction > 0)
-        return ft_fail(FT_ERR_USAGE,
-                       "data.validation_fraction cannot split prepared shards (%s): name the text, or "
-                       "shards for data.validation",
-                       source->path);
+        return ft_fail(
+            FT_ERR_USAGE,
+            "data.validation_fraction cannot split prepared shards (%s): name the text, or "
+            "shards for data.validation",
+            source->path);
     bool is_folder = comm_rank(comm) == 0 && file_is_folder(source->path);
     comm_bcast(comm, &is_folder, sizeof is_folder, 0);
     file_folder(folder, source->path);
@@ -368,12 +370,14 @@ static ft_status check_request(const struct corpus_request *request, struct toke
         has_text = has_text || list->files[i].kind != SOURCE_SHARDS;
     }
     if (has_text && has_shards && request->validation_fraction > 0)
-        return ft_fail(FT_ERR_USAGE, "data.validation_fraction cannot split prepared shards: name the "
-                                     "text, or shards for data.validation");
+        return ft_fail(FT_ERR_USAGE,
+                       "data.validation_fraction cannot split prepared shards: name the "
+                       "text, or shards for data.validation");
     if (has_text && tokenizer_eos(tokenizer) < 0)
-        return ft_fail(FT_ERR_INPUT,
-                       "the model's tokenizer names no EOS token, which must end every document: add "
-                       "eos_token to tokenizer_config.json or eos_token_id to config.json");
+        return ft_fail(
+            FT_ERR_INPUT,
+            "the model's tokenizer names no EOS token, which must end every document: add "
+            "eos_token to tokenizer_config.json or eos_token_id to config.json");
     return FT_OK;
 }
 
@@ -397,8 +401,9 @@ ft_status corpus_open(struct corpus **out, struct comm *comm, const struct corpu
     struct source_list list = {0};
     struct corpus *c = NULL;
     *out = NULL;
-    FT_AGREE(comm, request->n_paths > 0 ? FT_OK
-                                        : ft_fail(FT_ERR_USAGE, "no corpus is named: set data.train"));
+    FT_AGREE(comm, request->n_paths > 0
+                       ? FT_OK
+                       : ft_fail(FT_ERR_USAGE, "no corpus is named: set data.train"));
     FT_AGREE(comm, FT_ALLOC(c, 1));
     c->stats.was_reused = true;
     c->vocab_size = tokenizer_vocab_size(tokenizer);
@@ -443,10 +448,11 @@ ft_status corpus_read(struct corpus *c, int32_t *out, int64_t first, int64_t n)
     FT_TRY(token_set_read(&c->tokens, out, first, n));
     for (int64_t i = 0; i < n; i++)
         if (out[i] < 0 || out[i] >= c->vocab_size)
-            return ft_fail(FT_ERR_INPUT,
-                           "token %lld of the prepared corpus is id %u, the tokenizer has %d: prepare "
-                           "the text again",
-                           (long long)(first + i), (unsigned)out[i], c->vocab_size);
+            return ft_fail(
+                FT_ERR_INPUT,
+                "token %lld of the prepared corpus is id %u, the tokenizer has %d: prepare "
+                "the text again",
+                (long long)(first + i), (unsigned)out[i], c->vocab_size);
     return FT_OK;
 }
 

@@ -24,7 +24,8 @@ static void list_members(char *out, size_t bytes, json_t *object)
     json_t *value;
     size_t used = 0;
     out[0] = '\0';
-    json_object_foreach (object, key, value) {
+    json_object_foreach(object, key, value)
+    {
         const int n = snprintf(out + used, bytes - used, "%s%s", used ? ", " : "", key);
         if (n < 0 || (size_t)n >= bytes - used)
             return;
@@ -50,9 +51,10 @@ static ft_status take_member(struct document_reader *reader, const struct record
     const json_t *value = json_object_get(line, reader->field);
     list_members(members, sizeof members, line);
     if (!value)
-        return source_fail(record->file, record->offset,
-                           "no field \"%s\" (fields here: %s): set data.text_field or data.label_field",
-                           reader->field, members);
+        return source_fail(
+            record->file, record->offset,
+            "no field \"%s\" (fields here: %s): set data.text_field or data.label_field",
+            reader->field, members);
     if (!json_is_string(value))
         return source_fail(record->file, record->offset, "field \"%s\" is %s, not a string",
                            reader->field, type_name(value));
@@ -105,8 +107,9 @@ static ft_status quoted_field(struct row *row, struct buffer *out)
         row->at++;
     }
     if (row->at < row->bytes && row->data[row->at] != ',')
-        return row_fail(row, row->at,
-                        "text behind the closing quote of a field: write \" within a field as \"\"");
+        return row_fail(
+            row, row->at,
+            "text behind the closing quote of a field: write \" within a field as \"\"");
     return FT_OK;
 }
 
@@ -174,9 +177,10 @@ static ft_status read_header(struct document_reader *reader, const struct record
         reader->column = reader->n_columns;
     }
     if (reader->column < 0)
-        return source_fail(file, row.offset,
-                           "no column \"%s\" (header: %.*s): set data.text_field or data.label_field",
-                           reader->field, (int)(row.bytes < 200 ? row.bytes : 200), row.data);
+        return source_fail(
+            file, row.offset,
+            "no column \"%s\" (header: %.*s): set data.text_field or data.label_field",
+            reader->field, (int)(row.bytes < 200 ? row.bytes : 200), row.data);
     reader->file = file;
     return FT_OK;
 }
@@ -193,9 +197,10 @@ static ft_status read_csv(struct document_reader *reader, const struct record_cu
     for (; has_more; n++)
         FT_TRY(next_field(&row, n == reader->column ? &reader->text : NULL, &has_more));
     if (n != reader->n_columns)
-        return source_fail(record->file, record->offset,
-                           "the row has %lld fields, the header has %lld: quote fields that hold commas",
-                           (long long)n, (long long)reader->n_columns);
+        return source_fail(
+            record->file, record->offset,
+            "the row has %lld fields, the header has %lld: quote fields that hold commas",
+            (long long)n, (long long)reader->n_columns);
     return FT_OK;
 }
 

@@ -44,6 +44,7 @@ static ft_status batch_allocate(struct batch *b, int64_t n)
     FT_TRY(FT_ALLOC(b->targets, n));
     FT_TRY(FT_ALLOC(b->positions, n));
     FT_TRY(FT_ALLOC(b->segment_start, n + 1));
+    FT_TRY(FT_ALLOC(b->windows, b->micro_batch));
     return FT_ALLOC(b->starts, b->seq_len);
 }
 
@@ -67,11 +68,13 @@ void batch_destroy(struct batch *b)
     mem_free(b->targets);
     mem_free(b->positions);
     mem_free(b->segment_start);
+    mem_free(b->windows);
     mem_free(b->starts);
     *b = (struct batch){0};
 }
 
-/* Cuts the window that begins at token `at` of the batch (stream token `first`) at document borders. */
+/* Cuts the window that begins at token `at` of the batch (stream token `first`) at document
+ * borders. */
 static ft_status isolate(struct batch *b, struct corpus *c, int at, int64_t first, int n)
 {
     int64_t n_starts = 0;
@@ -153,10 +156,10 @@ int loader_micro(int64_t *first_position, const struct step_plan *p, int micro)
     return (int)(last - first);
 }
 
-int64_t loader_window(int64_t seed, bool shuffle, int64_t n_windows, int64_t epoch,
+int64_t loader_window(uint64_t seed, bool shuffle, int64_t n_windows, int64_t epoch,
                       int64_t position)
 {
     if (!shuffle)
         return position;
-    return rng_permute((uint64_t)seed, order_stream + (uint64_t)epoch, n_windows, position);
+    return rng_permute(seed, order_stream + (uint64_t)epoch, n_windows, position);
 }

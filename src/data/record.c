@@ -6,10 +6,10 @@
  *     ... {"text": 1}\n{"text": 2}\n{"text": 3}\n ...
  *               a^      |------ mine ----------|   b is anywhere in {"text": 3}
  *
- * In CSV a newline ends a record only outside quotes, and whether a byte is inside depends on all bytes
- * before it - but only on the parity of the quotes, which adds up. So every rank counts the quotes
- * of the file that its part ends in, the counts are gathered, and each rank knows the state at its first
- * byte: one more pass over its own bytes, no pass over others'.
+ * In CSV a newline ends a record only outside quotes, and whether a byte is inside depends on all
+ * bytes before it - but only on the parity of the quotes, which adds up. So every rank counts the
+ * quotes of the file that its part ends in, the counts are gathered, and each rank knows the state
+ * at its first byte: one more pass over its own bytes, no pass over others'.
  */
 #include "data/record.h"
 
@@ -52,13 +52,15 @@ static ft_status open_source(int *fd, const struct source *file)
         return FT_OK;
     (void)close(*fd);
     *fd = -1;
-    return ft_fail(FT_ERR_INPUT, "%s changed from %lld to %llu bytes while it was being read: start "
-                   "again when it is complete", file->path, (long long)file->bytes,
-                   (unsigned long long)bytes);
+    return ft_fail(FT_ERR_INPUT,
+                   "%s changed from %lld to %llu bytes while it was being read: start "
+                   "again when it is complete",
+                   file->path, (long long)file->bytes, (unsigned long long)bytes);
 }
 
 /* Quotes in bytes [from, to) of a file. */
-static ft_status count_quotes(int64_t *n_quotes, const struct source *file, int64_t from, int64_t to)
+static ft_status count_quotes(int64_t *n_quotes, const struct source *file, int64_t from,
+                              int64_t to)
 {
     int fd = -1;
     char *chunk = mem_alloc_raw(CHUNK, 1);
@@ -162,7 +164,8 @@ static void next_file(struct record_cursor *cursor)
     cursor->index++;
 }
 
-/* Reads more of the file behind `filled`; the bytes before `begin` are given up. False at its end. */
+/* Reads more of the file behind `filled`; the bytes before `begin` are given up. False at its end.
+ */
 static ft_status refill(struct record_cursor *cursor, bool *has_more)
 {
     const struct source *file = &cursor->files[cursor->index];
@@ -197,7 +200,8 @@ static ft_status refill(struct record_cursor *cursor, bool *has_more)
     return FT_OK;
 }
 
-/* Moves `scanned` behind the newline that ends the record under way; false where the bytes end first. */
+/* Moves `scanned` behind the newline that ends the record under way; false where the bytes end
+ * first. */
 static bool scan_line(struct record_cursor *cursor, bool is_csv)
 {
     const char *at = cursor->buffer + cursor->scanned, *end = cursor->buffer + cursor->filled;
@@ -218,7 +222,8 @@ static bool scan_line(struct record_cursor *cursor, bool is_csv)
     return at < end;
 }
 
-/* The record up to the next end of line, or to the end of the file; has is false when nothing is left. */
+/* The record up to the next end of line, or to the end of the file; has is false when nothing is
+ * left. */
 static ft_status take_line(struct record_cursor *cursor, struct record *record, bool *has)
 {
     const struct source *file = &cursor->files[cursor->index];
@@ -281,8 +286,8 @@ static ft_status skip_started(struct record_cursor *cursor, int64_t from, int64_
     bool has_more = true;
     cursor->offset = from - 1;
     FT_TRY(refill(cursor, &has_more));
-    cursor->in_quotes = file->kind == SOURCE_CSV &&
-                        cursor->first_in_quotes != (cursor->buffer[0] == '"');
+    cursor->in_quotes =
+        file->kind == SOURCE_CSV && cursor->first_in_quotes != (cursor->buffer[0] == '"');
     while (!scan_line(cursor, file->kind == SOURCE_CSV) && has_more &&
            cursor->offset + (int64_t)cursor->filled < to) {
         cursor->begin = cursor->scanned;
@@ -351,7 +356,8 @@ static bool is_blank(const struct record *record)
     return true;
 }
 
-/* The next line of the current file that starts before limit; is_over: the file has no more for us. */
+/* The next line of the current file that starts before limit; is_over: the file has no more for us.
+ */
 static ft_status next_line(struct record_cursor *cursor, struct record *record, bool *has,
                            bool *is_over, int64_t limit)
 {
@@ -380,9 +386,10 @@ static ft_status take_text(struct record_cursor *cursor, struct record *record)
     if (cursor->skips_text)
         return FT_OK;
     if (file->bytes > record_max)
-        return ft_fail(FT_ERR_INPUT,
-                       "%s has %lld bytes; one document may have %lld: cut it, or write it as JSONL",
-                       file->path, (long long)file->bytes, (long long)record_max);
+        return ft_fail(
+            FT_ERR_INPUT,
+            "%s has %lld bytes; one document may have %lld: cut it, or write it as JSONL",
+            file->path, (long long)file->bytes, (long long)record_max);
     FT_TRY(open_source(&cursor->fd, file));
     cursor->begin = cursor->scanned = cursor->filled = 0;
     cursor->offset = 0;

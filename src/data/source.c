@@ -52,7 +52,8 @@ static ft_status read_names(char ***names, int64_t *n_names, DIR *folder)
     int64_t capacity = 0;
     for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
         const size_t length = strlen(entry->d_name);
-        if (entry->d_name[0] == '.' || length < 5 || strcmp(entry->d_name + length - 4, ".txt") != 0)
+        if (entry->d_name[0] == '.' || length < 5 ||
+            strcmp(entry->d_name + length - 4, ".txt") != 0)
             continue;
         if (*n_names == capacity) {
             capacity = 2 * capacity + 64;
@@ -217,8 +218,8 @@ static ft_status hash_list(char text[HASH_TEXT], const struct source *files, int
         return FT_ERR_INTERNAL;
     char line[96];
     for (int64_t i = 0; i < n_files; i++) {
-        const int n = snprintf(line, sizeof line, "%d %lld\n", (int)files[i].kind,
-                               (long long)files[i].bytes);
+        const int n =
+            snprintf(line, sizeof line, "%d %lld\n", (int)files[i].kind, (long long)files[i].bytes);
         hash_update(state, line, (size_t)n);
     }
     for (int64_t i = 0; i < n_blocks; i++) {
@@ -254,7 +255,8 @@ out:
     return status;
 }
 
-/* Newlines before offset, and the offset behind the last of them. Stops early where reading fails. */
+/* Newlines before offset, and the offset behind the last of them. Stops early where reading fails.
+ */
 static void count_lines(int64_t *n_lines, int64_t *line_start, const struct source *file,
                         int64_t offset)
 {

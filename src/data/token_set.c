@@ -29,12 +29,12 @@ static ft_status print_manifest(struct buffer *out, const struct token_set_info 
                         TOKEN_SET_VERSION, info->key, info->data_hash, info->tokenizer_hash,
                         (long long)info->n_skipped));
     for (int64_t i = 0; i < info->n_shards; i++)
-        FT_TRY(buffer_print(out,
-                            "%s\n    {\"n_tokens\": %lld, \"n_documents\": %lld, \"n_bytes\": %lld, "
-                            "\"file_bytes\": %lld, \"xxh3_128\": \"%s\"}",
-                            i ? "," : "", (long long)shards[i].n_tokens,
-                            (long long)shards[i].n_documents, (long long)shards[i].n_bytes,
-                            (long long)shards[i].file_bytes, shards[i].hash));
+        FT_TRY(buffer_print(
+            out,
+            "%s\n    {\"n_tokens\": %lld, \"n_documents\": %lld, \"n_bytes\": %lld, "
+            "\"file_bytes\": %lld, \"xxh3_128\": \"%s\"}",
+            i ? "," : "", (long long)shards[i].n_tokens, (long long)shards[i].n_documents,
+            (long long)shards[i].n_bytes, (long long)shards[i].file_bytes, shards[i].hash));
     return buffer_print(out, "\n  ]\n}\n");
 }
 
@@ -85,10 +85,11 @@ static ft_status get_manifest(struct token_set_info *info, struct token_shard_in
     FT_TRY(json_get_text(root, "format", &format, NULL));
     FT_TRY(json_get_int(root, "version", 0, INT32_MAX, &version, NULL));
     if (strcmp(format, "finetune-tokens") != 0 || version != TOKEN_SET_VERSION)
-        return ft_fail(FT_ERR_INPUT,
-                       "format \"%.40s\" version %lld; token shards of version %d are read: prepare "
-                       "the text again",
-                       format, (long long)version, TOKEN_SET_VERSION);
+        return ft_fail(
+            FT_ERR_INPUT,
+            "format \"%.40s\" version %lld; token shards of version %d are read: prepare "
+            "the text again",
+            format, (long long)version, TOKEN_SET_VERSION);
     FT_TRY(get_hash(info->key, root, "key"));
     FT_TRY(get_hash(info->data_hash, root, "data_hash"));
     FT_TRY(get_hash(info->tokenizer_hash, root, "tokenizer_hash"));
@@ -121,10 +122,11 @@ static ft_status check_info(const struct token_set_info *info, const char *folde
                             const char *tokenizer_hash, const char *key)
 {
     if (strcmp(info->tokenizer_hash, tokenizer_hash) != 0)
-        return ft_fail(FT_ERR_INPUT,
-                       "%s was prepared with another tokenizer (hash %s, the model's is %s): prepare "
-                       "the text again with this model",
-                       folder, info->tokenizer_hash, tokenizer_hash);
+        return ft_fail(
+            FT_ERR_INPUT,
+            "%s was prepared with another tokenizer (hash %s, the model's is %s): prepare "
+            "the text again with this model",
+            folder, info->tokenizer_hash, tokenizer_hash);
     if (key && strcmp(info->key, key) != 0)
         return ft_fail(FT_ERR_INPUT, "%s was made for other data or settings (key %s)", folder,
                        info->key);
@@ -196,7 +198,8 @@ static ft_status verify_shard(struct token_shard *shard, bool verifies)
     return find_datasets(shard);
 }
 
-/* Appends the shards of the manifest (or the one called `only`) without looking at the files yet. */
+/* Appends the shards of the manifest (or the one called `only`) without looking at the files yet.
+ */
 static ft_status append_shards(struct token_set *set, const struct token_shard_info *infos,
                                int64_t n_infos, const char *folder, const char *only)
 {
@@ -274,7 +277,8 @@ ft_status token_set_add(struct token_set *set, struct token_set_info *info, stru
         goto out;
     FT_AGREE_OUT(comm, check_info(info, folder, tokenizer_hash, key));
     FT_AGREE_OUT(comm, append_shards(set, infos, info->n_shards, folder, only));
-    FT_AGREE_OUT(comm, verify_mine(set, before.n_shards, comm_rank(comm), comm_size(comm), verifies));
+    FT_AGREE_OUT(comm,
+                 verify_mine(set, before.n_shards, comm_rank(comm), comm_size(comm), verifies));
     status = share_offsets(set, before.n_shards, comm);
     if (status == FT_OK)
         set->n_skipped += info->n_skipped;

@@ -124,10 +124,11 @@ static ft_status check_visible(const char *folder, int64_t n_shards)
     for (int64_t i = 0; i < n_shards; i++) {
         FT_TRY(token_shard_path(path, folder, i, n_shards));
         if (!file_is_regular(path))
-            return ft_fail(FT_ERR_OUTPUT,
-                           "%s was written but is not visible on rank 0's host: data.cache must be on "
-                           "a file system that all nodes share",
-                           path);
+            return ft_fail(
+                FT_ERR_OUTPUT,
+                "%s was written but is not visible on rank 0's host: data.cache must be on "
+                "a file system that all nodes share",
+                path);
     }
     return FT_OK;
 }
