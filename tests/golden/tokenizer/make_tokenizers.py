@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Make the golden tokenizers and their reference ids: <family>.json, torture*.json[l], hashes_*.json.
+"""Make the golden tokenizers and their reference ids.
 
 Needs tokenizers, gguf, xxhash, numpy, Python 3.11 (whose unicodedata is Unicode 14), and the files
 of tools/fetch_examples.py.
@@ -19,7 +19,8 @@ hashes_<tokenizer>.json  {tokenizer: {case: {"n", "xxh3_128", "decoded_xxh3_128"
                       n ids without the template; XXH3-128 over the ids as little-endian uint32, and
                       over the UTF-8 bytes of the ids decoded, special tokens kept; same: whether
                       that is the text again.  "ids" is there too where n <= 64.  Tokenizer
-                      "smollm2.gguf" is that of models/smollm2.gguf.
+                      "smollm2.gguf" is that of models/smollm2.gguf, "llama-tiny.gguf" that of
+                      gguf/llama-tiny.gguf (run make_gguf.py first)
 decode.json           {tokenizer: [{"ids", "text", "text_skip_special"}]}: ids that no text gives
 template.json         {tokenizer: [{"text", "ids"}]}: with the template
 """
@@ -343,6 +344,7 @@ def main():
             json.dumps(data, ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
         tokenizers_[name] = reference(data)
     tokenizers_["smollm2.gguf"] = gguf_tokenizer(root / "models/smollm2.gguf")
+    tokenizers_["llama-tiny.gguf"] = gguf_tokenizer(HERE.parent / "gguf/llama-tiny.gguf")
 
     write_hashes({name: {key: case(t, text) for key, text in texts.items()}
                   for name, t in tokenizers_.items()})
