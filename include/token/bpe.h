@@ -1,0 +1,51 @@
+/**
+ * Byte-pair encoding of one word over bytes.
+ *
+ * Source: Sennrich et al. 2016, section 3.2; Radford et al. 2019, section 2.2 (bytes).
+ */
+#ifndef FT_TOKEN_BPE_H
+#define FT_TOKEN_BPE_H
+
+#include "token/map.h"
+#include "token/tokenizer.h"
+#include "token/vocab.h"
+
+#define BPE_MERGES_MAX (1 << 24)
+
+struct bpe_symbol;
+struct bpe_candidate;
+struct bpe_word;
+
+/** Zero-initialise to start; fill with bpe_begin and bpe_add_merge. */
+struct bpe {
+    const struct vocab *vocab; /**< borrowed */
+    int32_t n_model;           /**< ids below are the model's, those from here on were added */
+    int32_t byte_ids[256];     /**< token of each single byte; -1: the vocabulary lacks it */
+    int32_t unknown;           /**< stands for a byte without a token; -1: such a byte is dropped */
+    bool ignore_merges;        /**< a word that is a token is that token, whatever the merges say */
+    struct map merges;         /**< (left << 32 | right) -> (rank << 32 | merged) */
+    struct bpe_pair {
+        int32_t left, right;
+    } * pairs; /**< by rank */
+    int32_t n_pairs, pairs_capacity;
+    struct bpe_symbol *symbols;       /**< scratch: the word as a linked list */
+    struct bpe_candidate *candidates; /**< scratch: heap of possible merges */
+    int64_t n_candidates, symbols_capacity, candidates_capacity;
+    struct bpe_word *cache;
+    struct buffer text; /**< scratch */
+};
+
+/** Fixes the model's vocabulary, which is complete now and outlives bpe. */
+ft_status bpe_begin(struct bpe *bpe, const struct vocab *vocab);
+
+/** Appends a merge of the next rank. A pair that comes again takes the later rank, as in
+ * `tokenizers`. */
+ft_status bpe_add_merge(struct bpe *bpe, const char *left, size_t left_bytes, const char *right,
+                        size_t right_bytes);
+
+/** Appends the ids of one word of any bytes. O(n log n), without allocation for short words. */
+ft_status bpe_encode(struct bpe *bpe, struct token_list *out, const char *word, size_t bytes);
+
+void bpe_clear(struct bpe *bpe);
+
+#endif

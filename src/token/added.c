@@ -1,0 +1,193 @@
+/*
+ * Two tries, because `tokenizers` looks first for the tokens marked "normalized": false in the raw
+ * text, and for the others in what is left between them, after normalisation. Where several texts
+ * start at one place the longest wins; the search then goes on behind it.
+ */
+#include "token/added.h"
+
+#include <string.h>
+#include <utf8proc.h>
+
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "token/tokenizer.h"
+
+static ft_status grow_nodes(struct added_trie *trie)
+{
+    if (trie->n_nodes < trie->capacity)
+        return FT_OK;
+    const int64_t capacity = trie->capacity ? 2 * trie->capacity : 256;
+    int32_t *ends = mem_resize(trie->ends, (size_t)capacity, sizeof *ends);
+    if (!ends)
+        return FT_ERR_INTERNAL;
+    trie->ends = ends;
+    trie->capacity = capacity;
+    return FT_OK;
+}
+
+static ft_status add_node(struct added_trie *trie)
+{
+    FT_TRY(grow_nodes(trie));
+    trie->ends[trie->n_nodes++] = -1;
+    return FT_OK;
+}
+
+static uint64_t edge_key(uint64_t node, char byte)
+{
+    return node << 8 | (unsigned char)byte;
+}
+
+static ft_status insert(struct added_trie *trie, int32_t index, const char *text, size_t bytes)
+{
+    if (trie->n_nodes == 0)
+        FT_TRY(add_node(trie));
+    trie->starts[(unsigned char)text[0]] = true;
+    uint64_t node = 0;
+    for (size_t i = 0; i < bytes; i++) {
+        uint64_t next;
+        if (!map_get(&trie->edges, edge_key(node, text[i]), &next)) {
+            next = (uint64_t)trie->n_nodes;
+            FT_TRY(add_node(trie));
+            FT_TRY(map_put(&trie->edges, edge_key(node, text[i]), next));
+        }
+        node = next;
+    }
+    if (trie->ends[node] < 0) /* two that are one once normalised: the first wins */
+        trie->ends[node] = index;
+    return FT_OK;
+}
+
+ft_status added_add(struct added *added, struct added_token token, const char *text, size_t bytes)
+{
+    if (bytes == 0 || bytes > TOKENIZER_ADDED_MAX)
+        return ft_fail(FT_ERR_INPUT, "the added token with id %d has %zu bytes, not 1 ... %d",
+                       token.id, bytes, TOKENIZER_ADDED_MAX);
+    if (added->n == added->capacity) {
+        const int32_t capacity = added->capacity ? 2 * added->capacity : 64;
+        struct added_token *tokens = mem_resize(added->tokens, (size_t)capacity, sizeof *tokens);
+        if (!tokens)
+            return FT_ERR_INTERNAL;
+        added->tokens = tokens;
+        added->capacity = capacity;
+    }
+    FT_TRY(insert(&added->tries[token.flags & ADDED_NORMALIZED ? 1 : 0], added->n, text, bytes));
+    added->tokens[added->n++] = token;
+    return FT_OK;
+}
+
+/** Index of the longest token at the start of text, and its bytes; -1 when there is none. */
+static int32_t match_here(const struct added_trie *trie, const char *text, size_t bytes,
+                          size_t *matched)
+{
+    int32_t found = -1;
+    uint64_t node = 0;
+    for (size_t i = 0; i < bytes && map_get(&trie->edges, edge_key(node, text[i]), &node); i++) {
+        if (trie->ends[node] >= 0) {
+            found = trie->ends[node];
+            *matched = i + 1;
+        }
+    }
+    return found;
+}
+
+/** \s of Rust's regex: White_Space. */
+static bool is_space(uint32_t code)
+{
+    return (code >= 9 && code <= 13) || code == 0x20 || code == 0x85 || code == 0xa0 ||
+           code == 0x1680 || (code >= 0x2000 && code <= 0x200a) || code == 0x2028 ||
+           code == 0x2029 || code == 0x202f || code == 0x205f || code == 0x3000;
+}
+
+/** \w of Rust's regex: Alphabetic, M, Nd, Pc, Join_Control (Unicode Technical Standard 18, annex
+ * C). */
+static bool is_word_character(uint32_t code)
+{
+    switch (utf8proc_category((utf8proc_int32_t)code)) {
+    case UTF8PROC_CATEGORY_LU:
+    case UTF8PROC_CATEGORY_LL:
+    case UTF8PROC_CATEGORY_LT:
+    case UTF8PROC_CATEGORY_LM:
+    case UTF8PROC_CATEGORY_LO:
+    case UTF8PROC_CATEGORY_MN:
+    case UTF8PROC_CATEGORY_MC:
+    case UTF8PROC_CATEGORY_ME:
+    case UTF8PROC_CATEGORY_ND:
+    case UTF8PROC_CATEGORY_NL:
+    case UTF8PROC_CATEGORY_PC:
+        return true;
+    default: /* Other_Alphabetic beyond the categories: circled and squared letters */
+        return code == 0x200c || code == 0x200d || (code >= 0x24b6 && code <= 0x24e9) ||
+               (code >= 0x1f130 && code <= 0x1f149) || (code >= 0x1f150 && code <= 0x1f169) ||
+               (code >= 0x1f170 && code <= 0x1f189);
+    }
+}
+
+/** Start of the character that ends at `end` (> 0). */
+static size_t step_back(const char *text, size_t end)
+{
+    do {
+        end--;
+    } while (end > 0 && ((unsigned char)text[end] & 0xc0) == 0x80);
+    return end;
+}
+
+static bool is_single_word(const char *text, size_t bytes, size_t start, size_t end)
+{
+    int n = 0;
+    if (start > 0 && is_word_character(utf8_decode(text + step_back(text, start), &n)))
+        return false;
+    return end == bytes || !is_word_character(utf8_decode(text + end, &n));
+}
+
+static void strip(struct added_match *match, unsigned flags, const char *text, size_t bytes,
+                  size_t taken)
+{
+    int n = 0;
+    while (flags & ADDED_LSTRIP && match->start > taken) {
+        const size_t before = step_back(text, match->start);
+        if (!is_space(utf8_decode(text + before, &n)))
+            break;
+        match->start = before;
+    }
+    while (flags & ADDED_RSTRIP && match->end < bytes &&
+           is_space(utf8_decode(text + match->end, &n)))
+        match->end += (size_t)n;
+}
+
+bool added_find(const struct added *added, struct added_match *match, const char *text,
+                size_t bytes, bool normalised, size_t from, size_t taken)
+{
+    const struct added_trie *trie = &added->tries[normalised];
+    if (trie->n_nodes == 0)
+        return false;
+    for (size_t i = from; i < bytes;) {
+        size_t matched = 0;
+        if (!trie->starts[(unsigned char)text[i]]) {
+            i++;
+            continue;
+        }
+        const int32_t index = match_here(trie, text + i, bytes - i, &matched);
+        if (index < 0) {
+            i++;
+            continue;
+        }
+        const struct added_token *token = &added->tokens[index];
+        *match = (struct added_match){i, i + matched, i + matched, token->id};
+        i += matched;
+        if (token->flags & ADDED_SINGLE_WORD && !is_single_word(text, bytes, match->start, i))
+            continue;
+        strip(match, token->flags, text, bytes, taken);
+        return true;
+    }
+    return false;
+}
+
+void added_clear(struct added *added)
+{
+    for (int k = 0; k < 2; k++) {
+        map_clear(&added->tries[k].edges);
+        mem_free(added->tries[k].ends);
+    }
+    mem_free(added->tokens);
+    *added = (struct added){0};
+}

@@ -1,0 +1,278 @@
+/*
+ * A word starts as one symbol a byte, in a doubly linked list inside an array. A heap holds the
+ * merges that are possible, lowest rank first and, among equals, leftmost first. Each merge taken
+ * makes at most two new candidates, so a word of n bytes costs O(n log n) whatever it holds: a scan
+ * for the lowest rank after each merge is faster below some 20 bytes, but quadratic on a megabyte
+ * of one letter.
+ *
+ * A candidate that was overtaken (one of its symbols merged elsewhere) is recognised when it is
+ * popped: the pair that now stands at its place no longer gives its token. If that pair gives the
+ * same token by another merge it is taken at the old rank, as `tokenizers` does.
+ *
+ * Text repeats its words: a cache of 64-byte lines, one a word, holds those of up to 31 bytes and 7
+ * ids. A word can only be in one of two neighbouring lines, and the newer one comes first, so that
+ * lookup and replacement take constant time and no text can make them slow.
+ *
+ *     | word, zero-padded (31) | length (1) | n ids (4) | ids (7 * 4) |
+ */
+#include "token/bpe.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/size.h"
+
+enum { CACHE_LINES = 1 << 16, WORD_MAX = 31, IDS_MAX = 7 };
+
+struct bpe_symbol {
+    int32_t id; /* -1: merged into the symbol before */
+    int32_t previous, next;
+};
+
+struct bpe_candidate {
+    uint64_t order; /* rank << 32 | place */
+    int32_t merged;
+};
+
+struct bpe_word {
+    uint64_t key[4];
+    int32_t n;
+    int32_t ids[IDS_MAX];
+};
+
+static uint64_t pair_key(int32_t left, int32_t right)
+{
+    return (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
+}
+
+ft_status bpe_begin(struct bpe *bpe, const struct vocab *vocab)
+{
+    bpe->vocab = vocab;
+    bpe->n_model = vocab->n;
+    bpe->unknown = -1;
+    for (int byte = 0; byte < 256; byte++) {
+        const char value = (char)byte;
+        bpe->text.used = 0;
+        FT_TRY(vocab_from_bytes(&bpe->text, &value, 1));
+        bpe->byte_ids[byte] = vocab_find(vocab, bpe->text.data, bpe->text.used);
+    }
+    return FT_ALLOC(bpe->cache, CACHE_LINES);
+}
+
+static ft_status find_part(const struct bpe *bpe, int32_t *id, const char *text, size_t bytes)
+{
+    char quote[VOCAB_QUOTE];
+    *id = vocab_find(bpe->vocab, text, bytes);
+    if (*id >= 0)
+        return FT_OK;
+    return ft_fail(FT_ERR_INPUT, "merge %d needs the token %s, which the vocabulary lacks",
+                   bpe->n_pairs, vocab_quote(quote, text, bytes));
+}
+
+ft_status bpe_add_merge(struct bpe *bpe, const char *left, size_t left_bytes, const char *right,
+                        size_t right_bytes)
+{
+    struct bpe_pair pair;
+    int32_t merged = -1;
+    if (bpe->n_pairs >= BPE_MERGES_MAX)
+        return ft_fail(FT_ERR_INPUT, "more than %d merges", BPE_MERGES_MAX);
+    FT_TRY(find_part(bpe, &pair.left, left, left_bytes));
+    FT_TRY(find_part(bpe, &pair.right, right, right_bytes));
+    bpe->text.used = 0;
+    FT_TRY(buffer_append(&bpe->text, left, left_bytes));
+    FT_TRY(buffer_append(&bpe->text, right, right_bytes));
+    FT_TRY(find_part(bpe, &merged, bpe->text.data, bpe->text.used));
+    if (bpe->n_pairs == bpe->pairs_capacity) {
+        const int32_t capacity = bpe->pairs_capacity ? 2 * bpe->pairs_capacity : 1024;
+        struct bpe_pair *pairs = mem_resize(bpe->pairs, (size_t)capacity, sizeof *pairs);
+        if (!pairs)
+            return FT_ERR_INTERNAL;
+        bpe->pairs = pairs;
+        bpe->pairs_capacity = capacity;
+    }
+    FT_TRY(map_put(&bpe->merges, pair_key(pair.left, pair.right),
+                   (uint64_t)bpe->n_pairs << 32 | (uint32_t)merged));
+    bpe->pairs[bpe->n_pairs++] = pair;
+    return FT_OK;
+}
+
+void bpe_clear(struct bpe *bpe)
+{
+    map_clear(&bpe->merges);
+    mem_free(bpe->pairs);
+    mem_free(bpe->symbols);
+    mem_free(bpe->candidates);
+    mem_free(bpe->cache);
+    buffer_clear(&bpe->text);
+    *bpe = (struct bpe){0};
+}
+
+/** Room for a word of n bytes: a merge takes one candidate and makes at most two, so 2 n are
+ * enough. */
+static ft_status reserve(struct bpe *bpe, size_t n)
+{
+    if (n >= INT32_MAX / 4)
+        return ft_fail(FT_ERR_INPUT, "a word of %zu bytes without a border: at most %d are read", n,
+                       INT32_MAX / 4 - 1);
+    const int64_t wanted = (int64_t)n < 1024 ? 1024 : (int64_t)n;
+    if (wanted > bpe->symbols_capacity) {
+        struct bpe_symbol *symbols = mem_resize(bpe->symbols, (size_t)wanted, sizeof *symbols);
+        if (!symbols)
+            return FT_ERR_INTERNAL;
+        bpe->symbols = symbols;
+        bpe->symbols_capacity = wanted;
+    }
+    if (2 * wanted > bpe->candidates_capacity) {
+        struct bpe_candidate *candidates =
+            mem_resize(bpe->candidates, (size_t)(2 * wanted), sizeof *candidates);
+        if (!candidates)
+            return FT_ERR_INTERNAL;
+        bpe->candidates = candidates;
+        bpe->candidates_capacity = 2 * wanted;
+    }
+    return FT_OK;
+}
+
+static void push(struct bpe *bpe, struct bpe_candidate candidate)
+{
+    struct bpe_candidate *heap = bpe->candidates;
+    int64_t i = bpe->n_candidates++;
+    while (i > 0 && heap[(i - 1) / 2].order > candidate.order) {
+        heap[i] = heap[(i - 1) / 2];
+        i = (i - 1) / 2;
+    }
+    heap[i] = candidate;
+}
+
+static struct bpe_candidate pop(struct bpe *bpe)
+{
+    struct bpe_candidate *heap = bpe->candidates;
+    const struct bpe_candidate top = heap[0], last = heap[--bpe->n_candidates];
+    const int64_t n = bpe->n_candidates;
+    int64_t i = 0;
+    for (int64_t child = 1; child < n; child = 2 * i + 1) {
+        child += child + 1 < n && heap[child + 1].order < heap[child].order;
+        if (heap[child].order >= last.order)
+            break;
+        heap[i] = heap[child];
+        i = child;
+    }
+    heap[i] = last;
+    return top;
+}
+
+/** Adds the merge of the symbols at place and behind it, if there is one. */
+static void push_pair(struct bpe *bpe, int32_t place)
+{
+    if (place < 0 || bpe->symbols[place].next < 0)
+        return;
+    uint64_t merge;
+    const int32_t right = bpe->symbols[bpe->symbols[place].next].id;
+    if (map_get(&bpe->merges, pair_key(bpe->symbols[place].id, right), &merge))
+        push(bpe, (struct bpe_candidate){(merge & 0xffffffff00000000u) | (uint32_t)place,
+                                         (int32_t)(uint32_t)merge});
+}
+
+/** Fills the list with the word's bytes; gives the number of symbols. */
+static int32_t fill_symbols(struct bpe *bpe, const char *word, size_t bytes)
+{
+    int32_t n = 0;
+    for (size_t i = 0; i < bytes; i++) {
+        int32_t id = bpe->byte_ids[(unsigned char)word[i]];
+        id = id < 0 ? bpe->unknown : id;
+        if (id < 0)
+            continue;
+        bpe->symbols[n] = (struct bpe_symbol){id, n - 1, n + 1};
+        n++;
+    }
+    if (n > 0)
+        bpe->symbols[n - 1].next = -1;
+    return n;
+}
+
+static void merge_all(struct bpe *bpe, int32_t n)
+{
+    struct bpe_symbol *s = bpe->symbols;
+    bpe->n_candidates = 0;
+    for (int32_t i = 0; i + 1 < n; i++)
+        push_pair(bpe, i);
+    while (bpe->n_candidates > 0) {
+        const struct bpe_candidate top = pop(bpe);
+        const int32_t place = (int32_t)(uint32_t)top.order, next = s[place].next;
+        uint64_t merge;
+        if (s[place].id < 0 || next < 0 ||
+            !map_get(&bpe->merges, pair_key(s[place].id, s[next].id), &merge) ||
+            (int32_t)(uint32_t)merge != top.merged)
+            continue;
+        s[place].id = top.merged;
+        s[place].next = s[next].next;
+        s[next].id = -1;
+        if (s[place].next >= 0)
+            s[s[place].next].previous = place;
+        push_pair(bpe, s[place].previous);
+        push_pair(bpe, place);
+    }
+}
+
+/** The word by its merges, or whole where ignore_merges says so. */
+static ft_status encode_anew(struct bpe *bpe, struct token_list *out, const char *word,
+                             size_t bytes)
+{
+    if (bpe->ignore_merges) {
+        bpe->text.used = 0;
+        FT_TRY(vocab_from_bytes(&bpe->text, word, bytes));
+        const int32_t id = vocab_find(bpe->vocab, bpe->text.data, bpe->text.used);
+        if (id >= 0 && id < bpe->n_model)
+            return token_list_append(out, &id, 1);
+    }
+    FT_TRY(reserve(bpe, bytes));
+    const int32_t n = fill_symbols(bpe, word, bytes);
+    merge_all(bpe, n);
+    int32_t kept = 0; /* the ids move to the front of the candidates' memory, which is free now */
+    int32_t *ids = (int32_t *)(void *)bpe->candidates;
+    for (int32_t i = n > 0 ? 0 : -1; i >= 0; i = bpe->symbols[i].next)
+        ids[kept++] = bpe->symbols[i].id;
+    return token_list_append(out, ids, kept);
+}
+
+static void make_key(uint64_t key[4], const char *word, size_t bytes)
+{
+    char padded[32] = {0};
+    memcpy(padded, word, bytes);
+    padded[31] = (char)bytes;
+    memcpy(key, padded, sizeof padded);
+}
+
+static bool same_key(const uint64_t a[4], const uint64_t b[4])
+{
+    return ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3])) == 0;
+}
+
+ft_status bpe_encode(struct bpe *bpe, struct token_list *out, const char *word, size_t bytes)
+{
+    if (bytes == 0)
+        return FT_OK;
+    if (bytes > WORD_MAX)
+        return encode_anew(bpe, out, word, bytes);
+    struct bpe_word fresh = {0};
+    make_key(fresh.key, word, bytes);
+    uint64_t mixed = map_mix(fresh.key[0] ^ fresh.key[3]) + fresh.key[1];
+    mixed = bytes > 8 ? map_mix(mixed) + fresh.key[2] : mixed;
+    struct bpe_word *first = &bpe->cache[mixed * 0x9e3779b97f4a7c15u >> 48 & (CACHE_LINES - 1)];
+    struct bpe_word *second = bpe->cache + ((first - bpe->cache) ^ 1);
+    if (same_key(first->key, fresh.key))
+        return token_list_append(out, first->ids, first->n);
+    if (same_key(second->key, fresh.key))
+        return token_list_append(out, second->ids, second->n);
+    const int64_t start = out->n;
+    FT_TRY(encode_anew(bpe, out, word, bytes));
+    const int64_t n = out->n - start;
+    if (n <= IDS_MAX) {
+        fresh.n = (int32_t)n;
+        if (n > 0)
+            memcpy(fresh.ids, out->ids + start, (size_t)n * sizeof *fresh.ids);
+        *second = *first;
+        *first = fresh;
+    }
+    return FT_OK;
+}

@@ -1,0 +1,123 @@
+/* The files of a model folder that say what the tokenizer's tokens are for. */
+#include <string.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "format/json.h"
+#include "token/parts.h"
+
+#define CONFIG_MAX (64ull << 20) /* bytes of tokenizer_config.json, config.json, a template */
+
+/** Copies a token's text: a string, or an object with "content". Absent or null leaves NULL. */
+static ft_status copy_token(char **out, const json_t *config, const char *key)
+{
+    const json_t *value = json_object_get(config, key);
+    const char *text = NULL;
+    bool found = false;
+    if (json_is_object(value))
+        FT_TRY(json_get_text(value, "content", &text, NULL));
+    else
+        FT_TRY(json_get_text(config, key, &text, &found));
+    if (!text)
+        return FT_OK;
+    *out = mem_copy_text(text);
+    return *out ? FT_OK : FT_ERR_INTERNAL;
+}
+
+/** A template: a string, or the entry "default" of a list of named ones. */
+static ft_status copy_template(char **out, const json_t *config)
+{
+    const json_t *value = json_object_get(config, "chat_template"), *entry;
+    const char *text = json_string_value(value);
+    size_t i;
+    json_array_foreach(value, i, entry)
+    {
+        const char *name = json_string_value(json_object_get(entry, "name"));
+        if (name && strcmp(name, "default") == 0)
+            text = json_string_value(json_object_get(entry, "template"));
+    }
+    if (!text)
+        return FT_OK;
+    *out = mem_copy_text(text);
+    return *out ? FT_OK : FT_ERR_INTERNAL;
+}
+
+static ft_status read_tokens(struct tokenizer *t, const json_t *config)
+{
+    if (!json_is_object(config))
+        return ft_fail(FT_ERR_INPUT, "no JSON object");
+    FT_TRY(copy_token(&t->eos_text, config, "eos_token"));
+    FT_TRY(copy_token(&t->bos_text, config, "bos_token"));
+    FT_TRY(copy_token(&t->pad_text, config, "pad_token"));
+    FT_TRY(copy_template(&t->chat_template, config));
+    if (!t->eos_text)
+        return FT_OK;
+    t->eos = vocab_find(&t->vocab, t->eos_text, strlen(t->eos_text));
+    char quote[VOCAB_QUOTE];
+    return t->eos >= 0 ? FT_OK
+                       : ft_fail(FT_ERR_INPUT, "eos_token %s is not in the vocabulary",
+                                 vocab_quote(quote, t->eos_text, strlen(t->eos_text)));
+}
+
+/** First eos_token_id of config.json: an integer or a list. */
+static ft_status read_eos_id(struct tokenizer *t, const json_t *config)
+{
+    const json_t *value = json_object_get(config, "eos_token_id");
+    if (json_is_array(value))
+        value = json_array_get(value, 0);
+    if (!value || json_is_null(value))
+        return FT_OK;
+    size_t bytes;
+    const json_int_t id = json_is_integer(value) ? json_integer_value(value) : -1;
+    if (id < 0 || id >= t->vocab.n || !vocab_text(&t->vocab, (int32_t)id, &bytes))
+        return ft_fail(FT_ERR_INPUT, "eos_token_id is not the id of a token (0 ... %d)",
+                       t->vocab.n - 1);
+    t->eos = (int32_t)id;
+    t->eos_text = mem_copy_text(vocab_text(&t->vocab, (int32_t)id, &bytes));
+    return t->eos_text ? FT_OK : FT_ERR_INTERNAL;
+}
+
+typedef ft_status (*config_reader)(struct tokenizer *t, const json_t *config);
+
+/** Reads folder/name by `read` where the file exists. */
+static ft_status read_config(struct tokenizer *t, const char *folder, const char *name,
+                             config_reader read)
+{
+    char path[FILE_PATH_MAX];
+    json_t *root = NULL;
+    FT_TRY(file_join(path, folder, name));
+    if (!file_exists(path))
+        return FT_OK;
+    FT_TRY(json_read_file(&root, path, CONFIG_MAX));
+    const ft_status status = read(t, root);
+    json_decref(root);
+    return status == FT_OK ? FT_OK : ft_fail_within(status, "%s", path);
+}
+
+/** transformers 5 writes the template as a file of its own, which wins. */
+static ft_status read_template_file(struct tokenizer *t, const char *folder)
+{
+    char path[FILE_PATH_MAX];
+    size_t bytes = 0;
+    FT_TRY(file_join(path, folder, "chat_template.jinja"));
+    if (!file_exists(path))
+        return FT_OK;
+    FT_FREE(t->chat_template);
+    return file_read_all(&t->chat_template, &bytes, path, CONFIG_MAX);
+}
+
+ft_status tokenizer_read_folder(struct tokenizer *t, const char *folder)
+{
+    char path[FILE_PATH_MAX];
+    FT_TRY(file_join(path, folder, "tokenizer.json"));
+    if (!file_exists(path))
+        return ft_fail(FT_ERR_INPUT,
+                       "%s does not exist; save it there with tokenizer.save_pretrained() of "
+                       "transformers",
+                       path);
+    FT_TRY(file_read_all(&t->json, &t->json_bytes, path, TOKENIZER_FILE_MAX));
+    FT_TRY(tokenizer_parse_json(t, t->json, t->json_bytes, path));
+    FT_TRY(read_config(t, folder, "tokenizer_config.json", read_tokens));
+    FT_TRY(read_template_file(t, folder));
+    return t->eos < 0 ? read_config(t, folder, "config.json", read_eos_id) : FT_OK;
+}

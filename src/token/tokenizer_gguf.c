@@ -1,0 +1,157 @@
+/* The tokenizer inside a GGUF file: the same model without the rules around it, which have a name.
+ */
+#include <string.h>
+
+#include "base/mem.h"
+#include "format/gguf.h"
+#include "token/parts.h"
+
+/* Types of tokens (tokenizer.ggml.token_type). */
+enum { TYPE_NORMAL = 1, TYPE_CONTROL = 3, TYPE_USER_DEFINED = 4, TYPE_UNUSED = 5 };
+
+static ft_status read_kind(struct tokenizer *t, const struct gguf *g)
+{
+    const char *model = NULL, *pre = NULL;
+    char quote[VOCAB_QUOTE];
+    FT_TRY(gguf_get_text(g, "tokenizer.ggml.model", &model));
+    if (strcmp(model, "gpt2") != 0)
+        return ft_fail(FT_ERR_INPUT,
+                       "%s: tokenizer.ggml.model is %s; gpt2 (byte-level BPE) is read",
+                       gguf_path(g), vocab_quote(quote, model, strlen(model)));
+    if (!gguf_has(g, "tokenizer.ggml.pre"))
+        return ft_fail(FT_ERR_INPUT,
+                       "%s: tokenizer.ggml.pre is missing, so how text is split is not known; "
+                       "convert the model again",
+                       gguf_path(g));
+    FT_TRY(gguf_get_text(g, "tokenizer.ggml.pre", &pre));
+    t->kind = split_by_name(pre);
+    if (t->kind == SPLIT_KINDS)
+        return ft_fail(FT_ERR_INPUT,
+                       "%s: tokenizer.ggml.pre is %s; gpt-2, llama-bpe, qwen2 and smollm are known",
+                       gguf_path(g), vocab_quote(quote, pre, strlen(pre)));
+    t->nfc = t->kind == SPLIT_QWEN2;
+    return FT_OK;
+}
+
+static ft_status read_tokens(struct tokenizer *t, const struct gguf *g)
+{
+    struct gguf_texts texts;
+    FT_TRY(gguf_get_texts(g, "tokenizer.ggml.tokens", &texts));
+    if (texts.n < 1 || texts.n > TOKENIZER_VOCAB_MAX)
+        return ft_fail(FT_ERR_INPUT, "%s: tokenizer.ggml.tokens has %lld tokens, not 1 ... %d",
+                       gguf_path(g), (long long)texts.n, TOKENIZER_VOCAB_MAX);
+    for (int64_t id = 0; id < texts.n; id++) {
+        ft_status status = FT_OK;
+        if (memchr(texts.items[id], 0, texts.bytes[id]))
+            status = ft_fail(FT_ERR_INPUT, "the token with id %lld has a zero byte", (long long)id);
+        if (status == FT_OK)
+            status = vocab_add(&t->vocab, id, texts.items[id], texts.bytes[id]);
+        if (status != FT_OK)
+            return ft_fail_within(status, "%s: tokenizer.ggml.tokens", gguf_path(g));
+    }
+    FT_TRY(bpe_begin(&t->bpe, &t->vocab));
+    t->bpe.ignore_merges = t->kind == SPLIT_LLAMA3;
+    return FT_OK;
+}
+
+static ft_status read_merges(struct tokenizer *t, const struct gguf *g)
+{
+    struct gguf_texts texts;
+    FT_TRY(gguf_get_texts(g, "tokenizer.ggml.merges", &texts));
+    for (int64_t i = 0; i < texts.n; i++) {
+        const char *text = texts.items[i], *end = text + texts.bytes[i];
+        const char *space = memchr(text, ' ', texts.bytes[i]);
+        if (!space || memchr(space + 1, ' ', (size_t)(end - space - 1)))
+            return ft_fail(FT_ERR_INPUT,
+                           "%s: tokenizer.ggml.merges: entry %lld is not two tokens with a space "
+                           "between",
+                           gguf_path(g), (long long)i);
+        const ft_status status = bpe_add_merge(&t->bpe, text, (size_t)(space - text), space + 1,
+                                               (size_t)(end - space - 1));
+        if (status != FT_OK)
+            return ft_fail_within(status, "%s: tokenizer.ggml.merges", gguf_path(g));
+    }
+    return FT_OK;
+}
+
+/** Control and user-defined tokens are found as wholes; unused ones only fill ids. */
+static ft_status read_types(struct tokenizer *t, const struct gguf *g)
+{
+    static const char KEY[] = "tokenizer.ggml.token_type";
+    const int32_t *types = NULL;
+    int64_t n = 0;
+    FT_TRY(gguf_get_ints(g, KEY, &types, &n));
+    if (n != t->vocab.n)
+        return ft_fail(FT_ERR_INPUT, "%s: %s has %lld entries for %d tokens", gguf_path(g), KEY,
+                       (long long)n, t->vocab.n);
+    for (int32_t id = 0; id < t->vocab.n; id++) {
+        ft_status status = FT_OK;
+        if (types[id] == TYPE_CONTROL)
+            status = tokenizer_add_token(t, id, ADDED_SPECIAL);
+        else if (types[id] == TYPE_USER_DEFINED)
+            status = tokenizer_add_token(t, id, 0);
+        else if (types[id] != TYPE_NORMAL && types[id] != TYPE_UNUSED)
+            status = ft_fail(FT_ERR_INPUT,
+                             "token %d has type %d; normal (1), control (3), user-defined (4) and "
+                             "unused (5) are known",
+                             id, types[id]);
+        if (status != FT_OK)
+            return ft_fail_within(status, "%s: %s", gguf_path(g), KEY);
+    }
+    return FT_OK;
+}
+
+/** Copies the text of the token whose id a key gives; *id stays as it is where the key is missing.
+ */
+static ft_status read_role(struct tokenizer *t, const struct gguf *g, const char *key, int32_t *id,
+                           char **text)
+{
+    uint64_t value = 0;
+    size_t bytes = 0;
+    if (!gguf_has(g, key))
+        return FT_OK;
+    FT_TRY(gguf_get_u64(g, key, &value));
+    if (value >= (uint64_t)t->vocab.n)
+        return ft_fail(FT_ERR_INPUT, "%s: %s is %llu, outside the %d tokens", gguf_path(g), key,
+                       (unsigned long long)value, t->vocab.n);
+    *id = (int32_t)value;
+    *text = mem_copy_text(vocab_text(&t->vocab, *id, &bytes));
+    return *text ? FT_OK : FT_ERR_INTERNAL;
+}
+
+static ft_status read_roles(struct tokenizer *t, const struct gguf *g)
+{
+    static const char TEMPLATE[] = "tokenizer.chat_template",
+                      ADD_BOS[] = "tokenizer.ggml.add_bos_token";
+    int32_t unused = -1;
+    const char *text = NULL;
+    FT_TRY(read_role(t, g, "tokenizer.ggml.eos_token_id", &t->eos, &t->eos_text));
+    FT_TRY(read_role(t, g, "tokenizer.ggml.bos_token_id", &unused, &t->bos_text));
+    FT_TRY(read_role(t, g, "tokenizer.ggml.padding_token_id", &unused, &t->pad_text));
+    t->adds_bos = t->kind == SPLIT_LLAMA3; /* where the file does not say */
+    if (gguf_has(g, ADD_BOS))
+        FT_TRY(gguf_get_bool(g, ADD_BOS, &t->adds_bos));
+    if (!gguf_has(g, TEMPLATE))
+        return FT_OK;
+    FT_TRY(gguf_get_text(g, TEMPLATE, &text));
+    t->chat_template = mem_copy_text(text);
+    return t->chat_template ? FT_OK : FT_ERR_INTERNAL;
+}
+
+static ft_status read_all(struct tokenizer *t, const struct gguf *g)
+{
+    FT_TRY(read_kind(t, g));
+    FT_TRY(read_tokens(t, g));
+    FT_TRY(read_merges(t, g));
+    FT_TRY(read_types(t, g));
+    return read_roles(t, g);
+}
+
+ft_status tokenizer_read_gguf(struct tokenizer *t, const char *path)
+{
+    struct gguf *g = NULL;
+    FT_TRY(gguf_open(&g, path));
+    const ft_status status = read_all(t, g);
+    gguf_close(&g);
+    return status;
+}
