@@ -23,6 +23,10 @@
 ft_status model_read_params(float *params, const struct layout *layout,
                             const struct model_config *config, const char *path);
 
+/** The checks of model_read_params on names and shapes alone: headers are read, no tensor is. */
+ft_status model_check_params(const struct layout *layout, const struct model_config *config,
+                             const char *path);
+
 /**
  * Writes model.safetensors (f32; shards and an index above 5 GB) and config.json of a model that
  * transformers loads as LlamaForCausalLM, each synced. Tokenizer files are token/'s to write; the

@@ -98,17 +98,23 @@ static ft_status unpermute(float *x, int n_heads, int64_t D, int64_t width)
     return FT_OK;
 }
 
-static ft_status read_tensor(struct reader *r, float *out, const struct tensor_spec *t)
+/* Where the file keeps the tensor, its shape checked. */
+static ft_status find_tensor(struct reader *r, int *index, const struct tensor_spec *t)
 {
-    const int index = r->is_gguf ? find_gguf(r->weights, t) : find_folder(r->weights, t);
-    if (index < 0)
+    *index = r->is_gguf ? find_gguf(r->weights, t) : find_folder(r->weights, t);
+    if (*index < 0)
         return ft_fail(FT_ERR_INPUT, "%s: tensor %s is missing: is the configuration this model's?",
                        r->path, t->name);
-    const struct weight_info *info = weights_info(r->weights, index);
-    r->used[index] = true;
-    FT_TRY(check_shape(r, info, t));
+    r->used[*index] = true;
+    return check_shape(r, weights_info(r->weights, *index), t);
+}
+
+static ft_status read_tensor(struct reader *r, float *out, const struct tensor_spec *t)
+{
+    int index;
+    FT_TRY(find_tensor(r, &index, t));
     FT_TRY(weights_read_f32(r->weights, index, out));
-    FT_TRY(check_finite(r, info, out));
+    FT_TRY(check_finite(r, weights_info(r->weights, index), out));
     const bool is_q = t->role == ROLE_Q || t->role == ROLE_Q_BIAS;
     const bool is_k = t->role == ROLE_K || t->role == ROLE_K_BIAS;
     if (!r->is_gguf || (!is_q && !is_k))
@@ -144,20 +150,34 @@ static ft_status check_unexpected(const struct reader *r)
     return FT_OK;
 }
 
-ft_status model_read_params(float *params, const struct layout *layout,
-                            const struct model_config *config, const char *path)
+/* Each tensor of the table is found and, where there is a buffer, read. */
+static ft_status visit_all(float *params, const struct layout *layout,
+                           const struct model_config *config, const char *path)
 {
     struct reader r = {.config = config, .path = path};
     FT_TRY(weights_open(&r.weights, path));
     r.is_gguf = weights_gguf(r.weights) != NULL;
     ft_status status = FT_ALLOC(r.used, weights_count(r.weights));
-    for (int i = 0; i < layout->n_tensors && status == FT_OK; i++)
-        status = read_tensor(&r, params + layout->tensors[i].offset, &layout->tensors[i]);
+    for (int i = 0, ignored; i < layout->n_tensors && status == FT_OK; i++)
+        status = params ? read_tensor(&r, params + layout->tensors[i].offset, &layout->tensors[i])
+                        : find_tensor(&r, &ignored, &layout->tensors[i]);
     if (status == FT_OK)
         status = check_unexpected(&r);
     mem_free(r.used);
     weights_close(&r.weights);
     return status;
+}
+
+ft_status model_read_params(float *params, const struct layout *layout,
+                            const struct model_config *config, const char *path)
+{
+    return visit_all(params, layout, config, path);
+}
+
+ft_status model_check_params(const struct layout *layout, const struct model_config *config,
+                             const char *path)
+{
+    return visit_all(NULL, layout, config, path);
 }
 
 ft_status model_hash(char text[HASH_TEXT], const struct layout *layout, const float *params)
