@@ -1,0 +1,107 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "ckpt/checkpoint.h"
+#include "cli/verbs.h"
+#include "data/describe.h"
+#include "format/gguf.h"
+#include "format/weights.h"
+#include "model/config.h"
+#include "model/layout.h"
+#include "token/tokenizer.h"
+
+static void print_config(const struct model_config *c, const struct layout *l)
+{
+    static const char *const yes_no[] = {"no", "yes"};
+    printf("family            %s\n", c->family);
+    printf("parameters        %lld in %d tensors\n", (long long)l->N, l->n_tensors);
+    printf("layers            %d\nchannels          %d\n", c->L, c->C);
+    printf("heads             %d of size %d, %d for keys and values\n", c->Hq, c->D, c->Hkv);
+    printf("intermediate      %d\nvocabulary        %d\npositions         %d\n", c->F, c->V, c->T_max);
+    printf("rope              theta %g, %s\n", c->rope_theta,
+           c->n_rope_divisors > 0              ? "frequency factors from the file"
+           : c->rope_scaling == ROPE_LLAMA3 ? "llama3 scaling"
+                                            : "no scaling");
+    printf("tied embeddings   %s\n", yes_no[c->tied_embeddings]);
+    printf("biases            attention %s, MLP %s\n", yes_no[c->attention_bias],
+           yes_no[c->mlp_bias]);
+    printf("as f32            %.2f GiB; training needs %.2f GiB besides activations on one rank\n",
+           (double)l->N * 4 / 1073741824.0, (double)l->N * 16 / 1073741824.0);
+}
+
+/* How many tensors of each storage type the files hold. */
+static void print_types(const struct weights *w)
+{
+    printf("stored as        ");
+    for (int i = 0; i < weights_count(w); i++) {
+        const char *type = weights_info(w, i)->type_name;
+        int n = 0;
+        bool is_new = true;
+        for (int k = 0; k < weights_count(w); k++) {
+            const bool same = strcmp(weights_info(w, k)->type_name, type) == 0;
+            n += same;
+            is_new = is_new && !(same && k < i);
+        }
+        if (is_new)
+            printf(" %d x %s", n, type);
+    }
+    printf("\n");
+}
+
+static ft_status print_tokenizer(const char *path)
+{
+    struct tokenizer *tokenizer;
+    char digits[HASH_TEXT];
+    FT_TRY(tokenizer_open(&tokenizer, path));
+    hash_format(digits, tokenizer_hash(tokenizer));
+    printf("tokenizer         %s, %d tokens, end of text %d, hash %s\n", tokenizer_kind(tokenizer),
+           tokenizer_vocab_size(tokenizer), tokenizer_eos(tokenizer), digits);
+    tokenizer_close(&tokenizer);
+    return FT_OK;
+}
+
+static ft_status describe_model(const char *path)
+{
+    struct model_config config;
+    struct layout *layout;
+    struct weights *weights;
+    FT_TRY(model_config_read(&config, path));
+    FT_TRY(layout_create(&layout, &config));
+    print_config(&config, layout);
+    layout_destroy(&layout);
+    FT_TRY(weights_open(&weights, path));
+    print_types(weights);
+    weights_close(&weights);
+    return print_tokenizer(path);
+}
+
+static bool is_model(const char *path)
+{
+    char config[FILE_PATH_MAX];
+    const size_t n = strlen(path);
+    if (n > 5 && strcmp(path + n - 5, ".gguf") == 0)
+        return true;
+    return file_join(config, path, "config.json") == FT_OK && file_exists(config);
+}
+
+static ft_status describe(const char *path)
+{
+    if (!file_exists(path))
+        return ft_fail(FT_ERR_INPUT, "%s does not exist", path);
+    if (is_model(path))
+        return describe_model(path);
+    if (tokens_recognise(path))
+        return tokens_describe(path, stdout);
+    if (ckpt_recognises(path))
+        return ckpt_describe(path, stdout);
+    return ft_fail(FT_ERR_INPUT,
+                   "%s is no model folder, GGUF file, token shard, checkpoint or run folder", path);
+}
+
+ft_status verb_inspect(struct comm *comm, int argc, char **argv)
+{
+    if (argc != 1)
+        return ft_fail(FT_ERR_USAGE, "usage: finetune inspect PATH");
+    return comm_agree(comm, comm_rank(comm) == 0 ? describe(argv[0]) : FT_OK);
+}
