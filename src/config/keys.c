@@ -1,5 +1,6 @@
 #include "config/keys.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -212,6 +213,8 @@ ft_status key_describe(const struct key *key, struct buffer *out)
 static ft_status format_real(double value, struct buffer *out)
 {
     char text[40];
+    if (value == floor(value) && fabs(value) < 1e15)
+        return buffer_print(out, "%.1f", value);
     for (int digits = 1; digits <= 17; digits++) {
         (void)snprintf(text, sizeof text, "%.*g", digits, value);
         if (strtod(text, NULL) == value)

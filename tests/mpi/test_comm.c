@@ -1,0 +1,151 @@
+/* Properties of comm at any number of ranks: agreement, and sums, gathers and scans against serial ones. */
+#include "comm/comm.h"
+
+#include <stdlib.h>
+
+#include "support/check.h"
+
+enum { CHUNK = 7, N = 101 };
+
+/* what rank r holds at i: small whole numbers, so that every order of summation gives the same sum */
+static float value(int r, int64_t i)
+{
+    return (float)((r + 1) * (int)(i % 13) - 5 * r);
+}
+
+static float sum_of_all(int size, int64_t i)
+{
+    float sum = 0;
+    for (int r = 0; r < size; r++)
+        sum += value(r, i);
+    return sum;
+}
+
+/* first[r]: r*N/size, with the second slice empty where there are four ranks */
+static void cut(int64_t *first, int size)
+{
+    for (int r = 0; r <= size; r++)
+        first[r] = (int64_t)r * N / size;
+    if (size == 4)
+        first[2] = first[1];
+}
+
+static void test_agreement(struct comm *comm)
+{
+    const int rank = comm_rank(comm), size = comm_size(comm), last = size - 1;
+    char expected[64];
+    CHECK_STATUS(comm_agree(comm, FT_OK), FT_OK);
+    for (int bad = 0; bad < size; bad++) { /* one rank fails */
+        const ft_status local =
+            rank == bad ? ft_fail(FT_ERR_INPUT, "broken on %d", rank) : ft_fail(FT_OK, "stale");
+        CHECK_STATUS(comm_agree(comm, local), FT_ERR_INPUT);
+        (void)snprintf(expected, sizeof expected, bad ? "rank %d: broken on %d" : "broken on 0",
+                       bad, bad);
+        CHECK(strcmp(ft_error_text(), expected) == 0);
+    }
+    /* all fail: the lowest rank of the worst code speaks */
+    (void)ft_fail(FT_ERR_INPUT, "worst of %d", rank);
+    CHECK_STATUS(comm_agree(comm, rank == 0 && size > 1 ? FT_ERR_USAGE : FT_ERR_INPUT),
+                 FT_ERR_INPUT);
+    CHECK(strcmp(ft_error_text(), size > 1 ? "rank 1: worst of 1" : "worst of 0") == 0);
+    (void)ft_fail(FT_ERR_IO, "from %d", rank);
+    CHECK_STATUS(comm_agree(comm, rank == last ? FT_ERR_IO : FT_ERR_INPUT), FT_ERR_IO);
+    (void)snprintf(expected, sizeof expected, last ? "rank %d: from %d" : "from 0", last, last);
+    CHECK(strcmp(ft_error_text(), expected) == 0);
+}
+
+static void test_slices(struct comm *comm)
+{
+    const int rank = comm_rank(comm), size = comm_size(comm);
+    float values[N];
+    int64_t *first = NULL;
+    CHECK_STATUS(FT_ALLOC(first, size + 1), FT_OK);
+    cut(first, size);
+    for (int64_t i = 0; i < N; i++)
+        values[i] = value(rank, i);
+    comm_reduce_slices_f32(comm, values, first, CHUNK);
+    for (int64_t i = first[rank]; i < first[rank + 1]; i++)
+        CHECK(values[i] == sum_of_all(size, i));
+    for (int64_t i = 0; i < N; i++) /* what is not owned must come from its owner */
+        if (i < first[rank] || i >= first[rank + 1])
+            values[i] = -1e9f;
+    comm_gather_slices_f32(comm, values, first, CHUNK);
+    for (int64_t i = 0; i < N; i++)
+        CHECK(values[i] == sum_of_all(size, i));
+    for (int64_t i = 0; i < N; i++)
+        values[i] = value(rank, i);
+    comm_sum_f32(comm, values, N, CHUNK);
+    for (int64_t i = 0; i < N; i++)
+        CHECK(values[i] == sum_of_all(size, i));
+    mem_free(first);
+}
+
+static void test_reductions(struct comm *comm)
+{
+    const int rank = comm_rank(comm), size = comm_size(comm);
+    double sum[2] = {rank, 1}, most[1] = {rank}, least[1] = {rank};
+    int64_t sums[2] = {rank, INT64_C(1) << 40}, largest[1] = {-rank};
+    comm_sum_f64(comm, sum, 2);
+    comm_max_f64(comm, most, 1);
+    comm_min_f64(comm, least, 1);
+    comm_sum_i64(comm, sums, 2);
+    comm_max_i64(comm, largest, 1);
+    CHECK(sum[0] == size * (size - 1) / 2 && sum[1] == size);
+    CHECK(most[0] == size - 1 && least[0] == 0 && largest[0] == 0);
+    CHECK(sums[0] == size * (size - 1) / 2 && sums[1] == size * (INT64_C(1) << 40));
+    CHECK(comm_exscan_i64(comm, 10 + rank) == 10 * rank + rank * (rank - 1) / 2);
+}
+
+/* rank r sends 3 * r bytes of 'a' + r: none from rank 0 */
+static void test_gathers(struct comm *comm)
+{
+    const int rank = comm_rank(comm), size = comm_size(comm);
+    char mine[16], *all = NULL;
+    int64_t *counts = NULL, total = 0;
+    CHECK_STATUS(FT_ALLOC(counts, size), FT_OK);
+    CHECK_STATUS(FT_ALLOC(all, 3 * size * size), FT_OK);
+    memset(mine, 'a' + rank, sizeof mine);
+    comm_allgather_varying(comm, NULL, counts, mine, (int64_t)3 * rank);
+    for (int r = 0; r < size; r++)
+        CHECK(counts[r] == (int64_t)3 * r);
+    comm_allgather_varying(comm, all, counts, mine, (int64_t)3 * rank);
+    for (int r = 0; r < size; r++)
+        for (int64_t i = 0; i < counts[r]; i++, total++)
+            CHECK(all[total] == 'a' + r);
+    CHECK(total == 3 * size * (size - 1) / 2);
+    comm_allgather(comm, counts, &total, sizeof total);
+    for (int r = 0; r < size; r++)
+        CHECK(counts[r] == total);
+    mem_free(all);
+    mem_free(counts);
+}
+
+static void test_broadcast(struct comm *comm)
+{
+    for (int root = 0; root < comm_size(comm); root++) {
+        int64_t data[3] = {0, 0, 0};
+        if (comm_rank(comm) == root)
+            data[0] = data[2] = root + 1;
+        comm_bcast(comm, data, sizeof data, root);
+        CHECK(data[0] == root + 1 && data[1] == 0 && data[2] == root + 1);
+    }
+    int64_t node = comm_node_rank(comm) == 0 ? 7 : 0;
+    comm_node_bcast(comm, &node, sizeof node);
+    CHECK(node == 7 && comm_node_rank(comm) < comm_node_size(comm));
+}
+
+int main(int argc, char **argv)
+{
+    struct comm *comm = NULL;
+    CHECK_STATUS(comm_open(&comm, &argc, &argv), FT_OK);
+    const char *wanted = getenv("TEST_RANKS"); /* as many ranks as the test was registered with */
+    CHECK(!wanted || strtol(wanted, NULL, 10) == comm_size(comm));
+    test_agreement(comm);
+    test_slices(comm);
+    test_reductions(comm);
+    test_gathers(comm);
+    test_broadcast(comm);
+    comm_close(&comm);
+    CHECK(comm == NULL);
+    return check_end();
+}

@@ -1,0 +1,56 @@
+/*
+ * Linked into finetune-faults: FT_FAULT=phase:rank[:kind[:nth]] makes the nth visit (from 1; default 1)
+ * of the named fault_point on that rank of the launcher fail. Kinds: error (default) reports a failure,
+ * exit and segv end the process, sleep stops it for an hour.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fault.h"
+
+enum { EXIT_OF_FAULT = 3, AN_HOUR = 3600 };
+
+static struct {
+    char phase[64], kind[16];
+    int rank, nth, visits;
+} fault;
+
+static int own_rank(void)
+{
+    const char *rank = getenv("OMPI_COMM_WORLD_RANK");
+    if (!rank)
+        rank = getenv("PMIX_RANK");
+    return rank ? (int)strtol(rank, NULL, 10) : 0;
+}
+
+static ft_status fail_here(const char *phase)
+{
+    if (strcmp(phase, fault.phase) != 0 || own_rank() != fault.rank || ++fault.visits != fault.nth)
+        return FT_OK;
+    if (strcmp(fault.kind, "exit") == 0)
+        _exit(EXIT_OF_FAULT);
+    if (strcmp(fault.kind, "segv") == 0)
+        (void)raise(SIGSEGV);
+    if (strcmp(fault.kind, "sleep") == 0)
+        (void)sleep(AN_HOUR);
+    return ft_fail(FT_ERR_IO, "injected failure in %s", phase);
+}
+
+__attribute__((constructor)) static void install(void)
+{
+    const char *text = getenv("FT_FAULT");
+    if (!text)
+        return;
+    fault.nth = 1;
+    (void)snprintf(fault.kind, sizeof fault.kind, "error");
+    const int n =
+        sscanf(text, "%63[^:]:%d:%15[^:]:%d", fault.phase, &fault.rank, fault.kind, &fault.nth);
+    if (n < 2) {
+        (void)fprintf(stderr, "FT_FAULT must be phase:rank[:kind[:nth]]: %s\n", text);
+        _exit(EXIT_OF_FAULT);
+    }
+    fault_set_hook(fail_here);
+}
