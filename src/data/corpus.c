@@ -255,7 +255,11 @@ static ft_status prepare(struct corpus *c, struct comm *comm, const struct corpu
                          const struct source *files, int64_t n_files)
 {
     struct preparation *p = NULL;
-    FT_AGREE(comm, FT_ALLOC(p, 1));
+    ft_status status = comm_agree(comm, FT_ALLOC(p, 1));
+    if (status != FT_OK) {
+        mem_free(p);
+        return status;
+    }
     p->request = request;
     p->tokenizer = tokenizer;
     p->info = *info;
@@ -263,8 +267,7 @@ static ft_status prepare(struct corpus *c, struct comm *comm, const struct corpu
     memcpy(p->folder, c->folder, sizeof p->folder);
     document_reader_init(&p->reader, request->text_field);
     token_writer_init(&p->writer, p->temporary, &p->info, comm_rank(comm));
-    ft_status status =
-        comm_agree(comm, comm_rank(comm) == 0 ? make_temporary(p, comm_host(comm)) : FT_OK);
+    status = comm_agree(comm, comm_rank(comm) == 0 ? make_temporary(p, comm_host(comm)) : FT_OK);
     if (status == FT_OK) {
         comm_bcast(comm, p->temporary, sizeof p->temporary, 0);
         status = fill_and_commit(c, p, comm, files, n_files);
@@ -394,34 +397,39 @@ static void finish_stats(struct corpus *c)
     buffer_clear(&c->hashes);
 }
 
+static ft_status open_all(struct corpus *c, struct comm *comm, const struct corpus_request *request,
+                          struct tokenizer *tokenizer)
+{
+    struct source_list list = {0};
+    c->stats.was_reused = true;
+    c->vocab_size = tokenizer_vocab_size(tokenizer);
+    hash_format(c->tokenizer_hash, tokenizer_hash(tokenizer));
+    FT_TRY(source_list_create(&list, comm, request->paths, request->n_paths));
+    ft_status status = comm_agree(comm, check_request(request, tokenizer, &list));
+    if (status == FT_OK)
+        status = open_sources(c, comm, request, tokenizer, &list);
+    source_list_destroy(&list);
+    return status;
+}
+
 ft_status corpus_open(struct corpus **out, struct comm *comm, const struct corpus_request *request,
                       struct tokenizer *tokenizer)
 {
     const double start = timer_now();
-    struct source_list list = {0};
     struct corpus *c = NULL;
     *out = NULL;
-    FT_AGREE(comm, request->n_paths > 0
-                       ? FT_OK
-                       : ft_fail(FT_ERR_USAGE, "no corpus is named: set data.train"));
-    FT_AGREE(comm, FT_ALLOC(c, 1));
-    c->stats.was_reused = true;
-    c->vocab_size = tokenizer_vocab_size(tokenizer);
-    hash_format(c->tokenizer_hash, tokenizer_hash(tokenizer));
-    ft_status status = source_list_create(&list, comm, request->paths, request->n_paths);
+    ft_status status = comm_agree(comm, FT_ALLOC(c, 1));
     if (status == FT_OK)
-        status = comm_agree(comm, check_request(request, tokenizer, &list));
-    if (status == FT_OK)
-        status = open_sources(c, comm, request, tokenizer, &list);
-    if (status == FT_OK)
-        finish_stats(c);
-    source_list_destroy(&list);
-    c->stats.seconds = timer_now() - start;
-    if (status == FT_OK)
-        *out = c;
-    else
+        status = request->n_paths > 0 ? open_all(c, comm, request, tokenizer)
+                                      : ft_fail(FT_ERR_USAGE, "no corpus is named: set data.train");
+    if (status != FT_OK) {
         corpus_close(&c);
-    return status;
+        return status;
+    }
+    finish_stats(c);
+    c->stats.seconds = timer_now() - start;
+    *out = c;
+    return FT_OK;
 }
 
 void corpus_close(struct corpus **c)

@@ -242,7 +242,8 @@ static ft_status share_offsets(struct token_set *set, int64_t old, struct comm *
 {
     const int64_t n = set->n_shards - old;
     int64_t *offsets = NULL;
-    FT_AGREE(comm, FT_ALLOC(offsets, 2 * n));
+    ft_status status = FT_OK;
+    FT_AGREE_OUT(comm, FT_ALLOC(offsets, 2 * n));
     for (int64_t i = 0; i < n; i++) {
         offsets[2 * i] = set->shards[old + i].tokens_at; /* zero where another rank looked */
         offsets[2 * i + 1] = set->shards[old + i].starts_at;
@@ -252,8 +253,9 @@ static ft_status share_offsets(struct token_set *set, int64_t old, struct comm *
         set->shards[old + i].tokens_at = offsets[2 * i];
         set->shards[old + i].starts_at = offsets[2 * i + 1];
     }
+out:
     mem_free(offsets);
-    return FT_OK;
+    return status;
 }
 
 static void remove_shards(struct token_set *set, const struct token_set *before)

@@ -1,6 +1,6 @@
 /*
- * data/loader: windows, batches, and who computes what. The corpus is replaced by one in memory: token t
- * of it has id 1000 + t, and documents start where the test says.
+ * data/loader: windows, batches, and who computes what. The corpus is replaced by one in memory:
+ * token t of it has id 1000 + t, and documents start where the test says.
  */
 #include "data/loader.h"
 #include "data/split.h"
@@ -64,7 +64,8 @@ static void test_window_counts(void)
     CHECK(set.n_windows == 25);
 }
 
-/* Every token but the first is predicted once, from the one before it, at its place in the window. */
+/* Every token but the first is predicted once, from the one before it, at its place in the window.
+ */
 static void test_targets(void)
 {
     enum { T = 5, MICRO = 3 };
@@ -118,7 +119,8 @@ static void test_batch_limits(void)
     mem_fail_nth(0, 0);
 }
 
-/* Documents at 0, 3, 4, 10 and 15; windows of 5: borders inside, side by side, and on a window's edge. */
+/* Documents at 0, 3, 4, 10 and 15; windows of 5: borders inside, side by side, and on a window's
+ * edge. */
 static void test_isolation(void)
 {
     struct corpus c = corpus_of(18);
@@ -165,8 +167,7 @@ static void check_epoch(int64_t n_windows, int global_batch, int micro_batch, in
             loader_plan(&plan, step, n_windows, global_batch, micro_batch, rank, size);
             const int64_t B = plan.step_count;
             CHECK(plan.epoch == 1);
-            CHECK(plan.first_position ==
-                  (step - n_steps - 1) * global_batch + rank * B / size);
+            CHECK(plan.first_position == (step - n_steps - 1) * global_batch + rank * B / size);
             for (int micro = 0; micro < plan.n_micro; micro++) {
                 const int n = loader_micro(&at, &plan, micro);
                 CHECK(n >= 1 && n <= micro_batch && at == plan.first_position + sum);
@@ -180,8 +181,8 @@ static void check_epoch(int64_t n_windows, int global_batch, int micro_batch, in
             CHECK(plan.n_micro == (plan.count + micro_batch - 1) / micro_batch);
             total += plan.count;
         }
-        CHECK(total == (step < 2 * n_steps ? global_batch
-                                           : n_windows - (n_steps - 1) * global_batch));
+        CHECK(total ==
+              (step < 2 * n_steps ? global_batch : n_windows - (n_steps - 1) * global_batch));
     }
     for (int64_t i = 0; i < n_windows; i++)
         CHECK(seen[i] == 1);
