@@ -35,7 +35,7 @@ static ft_status print_result(const struct comm *comm, const struct evaluation *
 static ft_status evaluate(struct session *s, struct batch *batch, bool base)
 {
     const struct settings *settings = s->settings;
-    struct corpus *corpus;
+    struct corpus *corpus = NULL;
     struct window_set set;
     struct evaluation result;
     FT_TRY(open_evaluation_data(&corpus, s));
