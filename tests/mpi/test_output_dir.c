@@ -21,7 +21,7 @@ static void agree_on_folder(char folder[64], struct comm *comm)
 /* Another run's rank 0 holds the lock: an open file description of its own. */
 static int hold(const char *dir)
 {
-    char path[FILE_PATH_MAX];
+    char path[FILE_PATH_MAX + 16];
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     (void)snprintf(path, sizeof path, "%s/.lock", dir);
     const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_TRUNC, 0666);
@@ -47,7 +47,7 @@ static void test_lock(struct comm *comm, const char *dir)
 
 static void test_impossible(struct comm *comm, const char *parent)
 {
-    char path[FILE_PATH_MAX];
+    char path[128];
     (void)snprintf(path, sizeof path, "%s/file", parent);
     if (comm_rank(comm) == 0)
         CHECK_STATUS(file_replace(path, "x", 1), FT_OK);
