@@ -1,0 +1,22 @@
+#!/bin/bash
+# From a fresh clone to a fine-tuned model: set-up, build, example model and texts, and the run of
+# configs/quickstart.cfg on two ranks. Arguments are overrides: tools/quickstart.sh training.max_steps=5
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. tools/environment.sh
+
+ranks=2
+cores=$(nproc)
+threads=$((cores / ranks))
+[ "$threads" -ge 1 ] || threads=1
+
+tools/setup.sh
+build build
+python3 tools/fetch_examples.py
+export OMP_NUM_THREADS=$threads
+# unbound: right on any mixture of cores, hardware threads and containers, if not the last percent
+mpirun -q -np $ranks --bind-to none build/finetune configs/quickstart.cfg "$@"
+
+echo
+echo "The run is in runs/quickstart: metrics.jsonl (the loss of every step), checkpoints/, final/."
+echo "Next: OMP_NUM_THREADS=$cores mpirun -np 1 --bind-to none build/finetune evaluate configs/quickstart.cfg"
