@@ -384,9 +384,8 @@ static ft_status select_slice(hid_t *memory, struct view *view, const struct h5_
         return ft_fail(FT_ERR_INPUT, "%s: %s: %d dimensions, a slice needs 1", file->path, name,
                        view->n_dims);
     if (first < 0 || count < 0 || first > view->n || count > view->n - first)
-        return ft_fail(FT_ERR_INPUT, "%s: %s: elements %lld to %lld are asked for, there are %lld",
-                       file->path, name, (long long)first, (long long)first + count,
-                       (long long)view->n);
+        return ft_fail(FT_ERR_INPUT, "%s: %s: %lld elements from %lld on are asked for, there are %lld",
+                       file->path, name, (long long)count, (long long)first, (long long)view->n);
     *memory = H5Screate_simple(1, &n, NULL);
     if (*memory < 0 ||
         (n > 0 && H5Sselect_hyperslab(view->space, H5S_SELECT_SET, &start, NULL, &n, NULL) < 0))

@@ -2,23 +2,35 @@
 
 #include <math.h>
 
+/* Selects a block, or everything where the block is everything: that takes a third of the bytes. */
+static herr_t select_block(hid_t space, int n_dims, const int64_t *first, const int64_t *count)
+{
+    hsize_t start[H5_DIMS_MAX], size[H5_DIMS_MAX], extent[H5_DIMS_MAX];
+    bool is_all = true;
+    if (H5Sget_simple_extent_dims(space, extent, NULL) != n_dims)
+        return -1;
+    for (int i = 0; i < n_dims; i++) {
+        start[i] = (hsize_t)first[i];
+        size[i] = (hsize_t)count[i];
+        is_all = is_all && size[i] == extent[i];
+    }
+    return is_all ? H5Sselect_all(space)
+                  : H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, size, NULL);
+}
+
 /* One block of a virtual dataset: a regular selection on both sides, so that it is stored in a few
  * bytes whatever the tensor's size. */
 static ft_status map_part(hid_t list, hid_t space, const struct h5_file *file, const char *name,
                           int n_dims, const struct h5_part *part)
 {
-    hsize_t first[H5_DIMS_MAX], count[H5_DIMS_MAX], n = 1;
-    const hsize_t source_n = (hsize_t)part->source_n, source_first = (hsize_t)part->source_first;
-    for (int i = 0; i < n_dims; i++) {
-        first[i] = (hsize_t)part->first[i];
-        count[i] = (hsize_t)part->count[i];
-        n *= count[i];
-    }
+    const hsize_t source_n = (hsize_t)part->source_n;
+    int64_t n = 1;
+    for (int i = 0; i < n_dims; i++)
+        n *= part->count[i];
     const hid_t source = H5Screate_simple(1, &source_n, NULL);
     ft_status status = FT_OK;
-    if (source < 0 ||
-        H5Sselect_hyperslab(source, H5S_SELECT_SET, &source_first, NULL, &n, NULL) < 0 ||
-        H5Sselect_hyperslab(space, H5S_SELECT_SET, first, NULL, count, NULL) < 0 ||
+    if (source < 0 || select_block(source, 1, &part->source_first, &n) < 0 ||
+        select_block(space, n_dims, part->first, part->count) < 0 ||
         H5Pset_virtual(list, space, part->file, part->name, source) < 0)
         status = h5_fail(FT_ERR_INTERNAL, file, name, "cannot map a part of the virtual dataset");
     if (source >= 0)
