@@ -35,8 +35,8 @@ static void list_members(char *out, size_t bytes, json_t *object)
 
 static const char *type_name(const json_t *value)
 {
-    static const char *const names[] = {"an object", "an array", "a string", "an integer",
-                                        "a real",    "true",     "false",    "null"};
+    static const char *const names[] = {"an object", "an array", "a string", "a number",
+                                        "a number",  "true",     "false",    "null"};
     return names[json_typeof(value)];
 }
 

@@ -317,6 +317,10 @@ static ft_status read_header(struct record_cursor *cursor)
                        file->path);
     if (row.bytes > HEADER_MAX)
         return source_fail(file, row.offset, "the header is longer than %d bytes", HEADER_MAX);
+    const char *cr = memchr(row.data, '\r', row.bytes);
+    if (cr && cr[1] != '\n') /* the row's end is in the buffer behind it */
+        return source_fail(file, row.offset + (cr - row.data),
+                           "carriage return within the header: end rows with LF or CR LF");
     cursor->header.used = 0;
     cursor->header_offset = row.offset;
     return buffer_append(&cursor->header, row.data, row.bytes);

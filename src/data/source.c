@@ -96,6 +96,18 @@ static ft_status announce_folder(struct buffer *out, const char *path)
     return status;
 }
 
+static ft_status announce_shard(struct buffer *out, const char *path)
+{
+    char folder[FILE_PATH_MAX], manifest[FILE_PATH_MAX];
+    file_folder(folder, path);
+    FT_TRY(file_join(manifest, folder, "manifest.json"));
+    if (!file_exists(manifest))
+        return ft_fail(
+            FT_ERR_INPUT,
+            "%s: no manifest.json beside it: name a shard where `finetune prepare` left it", path);
+    return announce(out, path, SOURCE_SHARDS);
+}
+
 static ft_status announce_path(struct buffer *out, const char *path)
 {
     char manifest[FILE_PATH_MAX];
@@ -113,7 +125,7 @@ static ft_status announce_path(struct buffer *out, const char *path)
     if (!file_exists(path))
         return ft_fail(FT_ERR_INPUT, "cannot open %s: %s", path, strerror(ENOENT));
     if (has_ending(path, ".h5"))
-        return announce(out, path, SOURCE_SHARDS);
+        return announce_shard(out, path);
     return ft_fail(FT_ERR_INPUT,
                    "%s is no kind of corpus that is read: .jsonl, .csv, .txt, a folder of .txt, or "
                    "prepared shards (a folder with manifest.json, or its .h5 files)",
