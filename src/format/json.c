@@ -74,9 +74,10 @@ static ft_status widen_integers(struct buffer *out, const char *text, size_t byt
 
 static ft_status fail_parse(const json_error_t *error, const char *name)
 {
-    const bool is_memory = json_error_code(error) == json_error_out_of_memory;
-    return ft_fail(is_memory ? FT_ERR_INTERNAL : FT_ERR_INPUT, "%s: line %d, column %d: %s", name,
-                   error->line, error->column, error->text);
+    const enum json_error_code code = json_error_code(error);
+    return ft_fail(code == json_error_out_of_memory ? FT_ERR_INTERNAL : FT_ERR_INPUT,
+                   "%s: line %d, column %d: %s%s", name, error->line, error->column, error->text,
+                   code == json_error_invalid_utf8 ? " (not UTF-8)" : "");
 }
 
 ft_status json_parse(json_t **out, const char *text, size_t bytes, const char *name)

@@ -194,11 +194,12 @@ static ft_status gguf_dim(const struct gguf *g, const char *key, int max, int ab
     return FT_OK;
 }
 
+/* A number of the metadata in [min, max]; absent it stays, where it is no negative number. */
 static ft_status gguf_real(const struct gguf *g, const char *key, double min, double max,
                            double *out)
 {
     double value = *out;
-    if (gguf_has(g, key))
+    if (value < 0 || gguf_has(g, key))
         FT_TRY(gguf_get_f64(g, key, &value));
     if (!(value >= min && value <= max))
         return ft_fail(FT_ERR_INPUT, "%s: metadata key %s is %g, not from %g to %g", gguf_path(g),

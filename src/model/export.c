@@ -2,6 +2,7 @@
  * config.json is written in the spelling that both transformers 4 and 5 read: rope_theta and
  * rope_scaling at the top. A real is written with as few digits as give the same double back.
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,13 +19,15 @@
 
 static const char *real_text(char out[32], double value)
 {
+    if (fabs(value) < 1e15 && floor(value) == value) {
+        (void)snprintf(out, 32, "%.1f", value);
+        return out;
+    }
     for (int digits = 1; digits <= 17; digits++) {
         (void)snprintf(out, 32, "%.*g", digits, value);
         if (strtod(out, NULL) == value)
             break;
     }
-    if (!strpbrk(out, ".e"))
-        (void)snprintf(out + strlen(out), 3, ".0");
     return out;
 }
 

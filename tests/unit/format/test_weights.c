@@ -1,0 +1,142 @@
+/* format/safetensors and format/weights: dequantisation bit for bit, writing and reading back. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "format/gguf.h"
+#include "format/safetensors.h"
+#include "format/weights.h"
+#include "support/check.h"
+
+#define GOLDEN TESTS_DIR "/golden/"
+
+static char folder[] = "/tmp/ft-weights-XXXXXX";
+
+/* Every type against the reference's own dequantisation. */
+static void test_dequantize(void)
+{
+    struct weights *a = NULL, *b = NULL;
+    CHECK_STATUS(weights_open(&a, GOLDEN "gguf/types.gguf"), FT_OK);
+    CHECK_STATUS(weights_open(&b, GOLDEN "gguf/dequant.safetensors"), FT_OK);
+    CHECK(weights_count(a) == weights_count(b) && weights_count(a) >= 15);
+    CHECK(weights_gguf(a) && !weights_gguf(b) && weights_find(a, "q4_1.raw") >= 0);
+    for (int i = 0; i < weights_count(a); i++) {
+        const struct weight_info *x = weights_info(a, i), *y = weights_info(b, i);
+        float *u = NULL, *v = NULL;
+        CHECK(strcmp(x->name, y->name) == 0 && x->n_elements == y->n_elements &&
+              x->dims[0] == y->dims[0] && x->dims[1] == y->dims[1]);
+        CHECK_STATUS(FT_ALLOC(u, x->n_elements), FT_OK);
+        CHECK_STATUS(FT_ALLOC(v, y->n_elements), FT_OK);
+        CHECK_STATUS(weights_read_f32(a, i, u), FT_OK);
+        CHECK_STATUS(weights_read_f32(b, i, v), FT_OK);
+        if (memcmp(u, v, (size_t)x->n_elements * sizeof *u) != 0) {
+            (void)fprintf(stderr, "%s (%s) differs\n", x->name, x->type_name);
+            CHECK(0);
+        }
+        mem_free(u);
+        mem_free(v);
+    }
+    weights_close(&a);
+    weights_close(&b);
+    CHECK_STATUS(weights_open(&a, GOLDEN "gguf/unsupported.gguf"), FT_OK);
+    float x[256];
+    CHECK_FAILS(weights_read_f32(a, 0, x), FT_ERR_INPUT, "has type Q6_K, which is not read");
+    weights_close(&a);
+}
+
+static ft_status give(void *context, int index, float *out, int64_t first, int64_t n)
+{
+    *(int64_t *)context += n;
+    for (int64_t i = 0; i < n; i++)
+        out[i] = (float)(index * 1000000 + first + i);
+    return FT_OK;
+}
+
+static ft_status refuse(void *context, int index, float *out, int64_t first, int64_t n)
+{
+    (void)context;
+    (void)index;
+    (void)out;
+    return ft_fail(FT_ERR_IO, "refused %lld %lld", (long long)first, (long long)n);
+}
+
+/* More than one chunk, a scalar, an odd header length. */
+static void test_write(void)
+{
+    const struct safetensors_entry entries[] = {
+        {"b \"quoted\"", 2, {3, 200001}}, {"a", 0, {0}}, {"c", 1, {7}}};
+    char path[FILE_PATH_MAX], temporary[FILE_PATH_MAX + 8];
+    int64_t given = 0;
+    uint64_t bytes = 0, real_bytes = 0;
+    struct weights *w = NULL;
+    int fd = -1;
+    CHECK_STATUS(file_join(path, folder, "w.safetensors"), FT_OK);
+    CHECK_STATUS(safetensors_write(path, entries, 3, give, &given, &bytes), FT_OK);
+    CHECK(given == 600003 + 1 + 7);
+    CHECK_STATUS(file_open_read(&fd, &real_bytes, path), FT_OK);
+    CHECK(bytes == real_bytes && bytes % 4 == 0 && close(fd) == 0);
+    CHECK_STATUS(weights_open(&w, path), FT_OK);
+    float *x = NULL, scalar = 0;
+    CHECK_STATUS(FT_ALLOC(x, 600003), FT_OK);
+    CHECK_STATUS(weights_read_f32(w, weights_find(w, "b \"quoted\""), x), FT_OK);
+    CHECK(x[0] == 0 && x[600002] == 600002);
+    CHECK_STATUS(weights_read_f32(w, weights_find(w, "a"), &scalar), FT_OK);
+    CHECK(scalar == 1000000 && weights_info(w, weights_find(w, "a"))->n_dims == 0);
+    CHECK_FAILS(weights_read_raw(w, weights_find(w, "c"), x, 27), FT_ERR_INPUT, "has 28 bytes, 27");
+    CHECK_STATUS(weights_read_raw(w, weights_find(w, "c"), x, 28), FT_OK);
+    CHECK(x[6] == 2000006);
+    mem_free(x);
+    weights_close(&w);
+    (void)snprintf(temporary, sizeof temporary, "%s.tmp", path);
+    CHECK_FAILS(safetensors_write(path, entries, 3, refuse, NULL, NULL), FT_ERR_IO,
+                "refused 0 262144");
+    CHECK(file_exists(path) && !file_exists(temporary)); /* the old file stays */
+}
+
+/* Integer tensors of the golden files are read raw, never as f32. */
+static void test_integers(void)
+{
+    struct weights *w = NULL;
+    CHECK_STATUS(weights_open(&w, GOLDEN "llama-tiny/reference.safetensors"), FT_OK);
+    int n_integers = 0;
+    for (int i = 0; w && i < weights_count(w); i++) {
+        const struct weight_info *info = weights_info(w, i);
+        if (info->type != WEIGHT_I32 && info->type != WEIGHT_I64)
+            continue;
+        void *raw = mem_alloc(info->bytes, 1);
+        CHECK_STATUS(weights_read_raw(w, i, raw, info->bytes), FT_OK);
+        CHECK_FAILS(weights_read_f32(w, i, raw), FT_ERR_INPUT, "which is not read");
+        mem_free(raw);
+        n_integers++;
+    }
+    CHECK(n_integers > 0);
+    weights_close(&w);
+}
+
+/* Each allocation fails in turn, on a sharded folder and on a GGUF file. */
+static void check_memory(const char *path)
+{
+    struct weights *w = NULL;
+    ft_status status = FT_ERR_INTERNAL;
+    int n = 0;
+    while (status != FT_OK && n < 200) {
+        mem_fail_nth(++n, 0);
+        status = weights_open(&w, path);
+        CHECK(status == FT_OK || (status == FT_ERR_INTERNAL && !w));
+        mem_fail_nth(0, 0);
+    }
+    CHECK(n > 5 && n < 200);
+    weights_close(&w);
+}
+
+int main(void)
+{
+    CHECK(mkdtemp(folder) != NULL);
+    test_dequantize();
+    test_write();
+    test_integers();
+    check_memory(GOLDEN "llama-sharded");
+    check_memory(GOLDEN "gguf/types.gguf");
+    CHECK_STATUS(file_remove_folder(folder), FT_OK);
+    return check_end();
+}
