@@ -1,9 +1,9 @@
 /**
  * GGUF files, versions 2 and 3, little-endian: metadata and the table of tensors.
  *
- * The header is read with pread into one block and never mapped; memory is bounded by a small multiple
- * of the file's size. Every count, length, type and offset is checked before use, so that a file that
- * opens can be read without further checks. Nothing here is collective.
+ * The header is read with pread into one block and never mapped; memory is bounded by a small
+ * multiple of the file's size. Every count, length, type and offset is checked before use, so that
+ * a file that opens can be read without further checks. Nothing here is collective.
  */
 #ifndef FT_FORMAT_GGUF_H
 #define FT_FORMAT_GGUF_H
@@ -34,8 +34,8 @@ struct gguf;
 /** One tensor. dims[0] runs fastest, the reverse of Hugging Face's order; unused dims are 1. */
 struct gguf_tensor {
     const char *name;
-    int type;        /**< enum ggml_type or another number that ggml_type_name knows */
-    int n_dims;      /**< 1 ... 4 */
+    int type;   /**< enum ggml_type or another number that ggml_type_name knows */
+    int n_dims; /**< 1 ... 4 */
     int64_t dims[4];
     int64_t n_elements;
     uint64_t offset; /**< bytes from the start of the file */
@@ -65,8 +65,8 @@ ft_status gguf_open_memory(struct gguf **out, const void *data, size_t bytes, co
 
 const char *gguf_path(const struct gguf *g);
 
-/* Metadata. Getters fail with FT_ERR_INPUT naming file and key when the key is missing or its type is
- * another. Strings and arrays are borrowed until gguf_close. */
+/* Metadata. Getters fail with FT_ERR_INPUT naming file and key when the key is missing or its type
+ * is another. Strings and arrays are borrowed until gguf_close. */
 
 bool gguf_has(const struct gguf *g, const char *key);
 
@@ -108,8 +108,8 @@ const char *ggml_type_name(int type);
 void ggml_type_block(int type, int64_t *elements, uint64_t *bytes);
 
 /**
- * Turns n_blocks blocks of a type that is read (F32, F16, BF16, Q8_0, Q4_0, Q4_1) into f32, bit for bit
- * as the `gguf` package of Python does.
+ * Turns n_blocks blocks of a type that is read (F32, F16, BF16, Q8_0, Q4_0, Q4_1) into f32, bit for
+ * bit as the `gguf` package of Python does.
  *
  * @param[out] out    (n_blocks * elements of a block) f32
  * @param[in]  blocks as in the file; no alignment needed

@@ -1,5 +1,6 @@
 /**
- * JSON files over jansson: bounded size and depth, no duplicate keys, messages with file, line, column.
+ * JSON files over jansson: bounded size and depth, no duplicate keys, messages with file, line,
+ * column.
  *
  * Nothing here is collective. Documents are json_t of jansson and released with json_decref.
  */
@@ -18,8 +19,8 @@
 /**
  * Parses one JSON document of any type.
  *
- * Nesting beyond JSON_DEPTH_MAX, duplicate keys, invalid UTF-8, "\u0000" and bytes behind the document
- * are refused. An integer that does not fit 64 bits is read as a real.
+ * Nesting beyond JSON_DEPTH_MAX, duplicate keys, invalid UTF-8, "\u0000" and bytes behind the
+ * document are refused. An integer that does not fit 64 bits is read as a real.
  *
  * @param[out] out  gives the document
  * @param[in]  text need not be terminated
@@ -32,14 +33,15 @@ ft_status json_parse(json_t **out, const char *text, size_t bytes, const char *n
 ft_status json_read_file(json_t **out, const char *path, uint64_t max_bytes);
 
 /*
- * Members of an object. A key that is absent or null sets *found to false and leaves *out untouched;
- * with found NULL the key is required. A wrong type or a value out of range is FT_ERR_INPUT and the
- * message names the key; callers put the file's name before it with ft_fail_within.
+ * Members of an object. A key that is absent or null sets *found to false and leaves *out
+ * untouched; with found NULL the key is required. A wrong type or a value out of range is
+ * FT_ERR_INPUT and the message names the key; callers put the file's name before it with
+ * ft_fail_within.
  */
 
 /** An integer in [min, max]; a real is refused. */
-ft_status json_get_int(const json_t *object, const char *key, int64_t min, int64_t max, int64_t *out,
-                       bool *found);
+ft_status json_get_int(const json_t *object, const char *key, int64_t min, int64_t max,
+                       int64_t *out, bool *found);
 
 /** A finite real or integer in [min, max]. */
 ft_status json_get_real(const json_t *object, const char *key, double min, double max, double *out,

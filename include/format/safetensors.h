@@ -39,7 +39,8 @@ ft_status safetensors_open(struct safetensors **out, const char *path);
 /** Takes *file (may be NULL) and sets it to NULL. */
 void safetensors_close(struct safetensors **file);
 
-/** As safetensors_open for a file that is in memory whole; keeps nothing of data; no reading then. */
+/** As safetensors_open for a file that is in memory whole; keeps nothing of data; no reading then.
+ */
 ft_status safetensors_open_memory(struct safetensors **out, const void *data, size_t bytes,
                                   const char *name);
 
@@ -64,13 +65,15 @@ typedef ft_status (*safetensors_source)(void *context, int index, float *out, in
                                         int64_t n);
 
 /**
- * Writes f32 tensors in the order given through path.tmp, fsync, rename and fsync of the folder, with
- * the metadata {"format": "pt"} that transformers expects. Memory: one megabyte beside the header.
+ * Writes f32 tensors in the order given through path.tmp, fsync, rename and fsync of the folder,
+ * with the metadata {"format": "pt"} that transformers expects. Memory: one megabyte beside the
+ * header.
  *
  * @param[out] file_bytes size of the file; may be NULL
  * @return FT_OK, FT_ERR_IO, FT_ERR_INTERNAL, or what the source returns
  */
-ft_status safetensors_write(const char *path, const struct safetensors_entry *entries, int n_entries,
-                            safetensors_source source, void *context, uint64_t *file_bytes);
+ft_status safetensors_write(const char *path, const struct safetensors_entry *entries,
+                            int n_entries, safetensors_source source, void *context,
+                            uint64_t *file_bytes);
 
 #endif

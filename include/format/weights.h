@@ -1,6 +1,7 @@
 /**
  * One view over the tensors of a model, however they are stored: a Hugging Face folder (one
- * model.safetensors, or shards and model.safetensors.index.json), one .safetensors or one .gguf file.
+ * model.safetensors, or shards and model.safetensors.index.json), one .safetensors or one .gguf
+ * file.
  *
  * Nothing here is collective. Reading converts to f32 through a bounded scratch buffer.
  */
@@ -32,9 +33,9 @@ struct weight_info {
     int type;              /**< enum weight_type */
     const char *type_name; /**< as the file calls it: "BF16", "Q5_K" */
     int n_dims;
-    int64_t dims[4];       /**< slowest first, as Hugging Face writes shapes, for GGUF too */
+    int64_t dims[4]; /**< slowest first, as Hugging Face writes shapes, for GGUF too */
     int64_t n_elements;
-    uint64_t bytes;        /**< in the file */
+    uint64_t bytes; /**< in the file */
 };
 
 /**

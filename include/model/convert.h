@@ -12,9 +12,9 @@
 /**
  * Reads all parameters of a model. Not collective: the rank that calls it reads the files.
  *
- * Hugging Face names with or without "model." before them; GGUF names, where the rows of Q and K are
- * put back from ggml's order. Missing, unexpected and misshapen tensors and weights that are not finite
- * are errors that name the tensor.
+ * Hugging Face names with or without "model." before them; GGUF names, where the rows of Q and K
+ * are put back from ggml's order. Missing, unexpected and misshapen tensors and weights that are
+ * not finite are errors that name the tensor.
  *
  * @param[out] params (N) f32
  * @param[in]  path   folder, .gguf or .safetensors file
@@ -34,8 +34,8 @@ ft_status model_check_params(const struct layout *layout, const struct model_con
  *
  * @param[in] folder      exists
  * @param[in] params      (N) f32
- * @param[in] source_path where the model came from: a folder's ids of special tokens are carried over
- *                        as they stand; may be NULL
+ * @param[in] source_path where the model came from: a folder's ids of special tokens are carried
+ * over as they stand; may be NULL
  * @return FT_OK, FT_ERR_IO, FT_ERR_INTERNAL, FT_ERR_INPUT (the source's config.json is unreadable)
  */
 ft_status model_write_folder(const char *folder, const struct layout *layout,
@@ -43,13 +43,14 @@ ft_status model_write_folder(const char *folder, const struct layout *layout,
                              const char *source_path);
 
 /**
- * The weights alone: model.safetensors when they fit shard_bytes, else shards and an index. A tensor is
- * never split.
+ * The weights alone: model.safetensors when they fit shard_bytes, else shards and an index. A
+ * tensor is never split.
  */
 ft_status model_write_weights(const char *folder, const struct layout *layout, const float *params,
                               int64_t shard_bytes);
 
-/** XXH3-128 over the names and shapes of the table and the bits of params (N): identity of a model. */
+/** XXH3-128 over the names and shapes of the table and the bits of params (N): identity of a model.
+ */
 ft_status model_hash(char text[HASH_TEXT], const struct layout *layout, const float *params);
 
 #endif

@@ -1,8 +1,9 @@
 /**
- * The ONE tensor table: name, shape and place of every parameter in the flat buffer (N) f32. It drives
- * import, export, optimizer, ZeRO-1, checkpoint and head-only training.
+ * The ONE tensor table: name, shape and place of every parameter in the flat buffer (N) f32. It
+ * drives import, export, optimizer, ZeRO-1, checkpoint and head-only training.
  *
- * Tensors follow each other without padding, in this order; what is joined by + is one matrix to read:
+ * Tensors follow each other without padding, in this order; what is joined by + is one matrix to
+ * read:
  *
  *     embed
  *     per layer: attn_norm, q + k + v, q_bias + k_bias + v_bias, o, o_bias,
@@ -20,25 +21,25 @@
 #include "model/config.h"
 
 enum tensor_role {
-    ROLE_EMBED,     /**< (V, C) */
-    ROLE_ATTN_NORM, /**< (C) */
-    ROLE_Q,         /**< (Hq*D, C); with K and V behind it (Hq*D + 2*Hkv*D, C) */
-    ROLE_K,         /**< (Hkv*D, C) */
-    ROLE_V,         /**< (Hkv*D, C) */
-    ROLE_Q_BIAS,    /**< (Hq*D) */
-    ROLE_K_BIAS,    /**< (Hkv*D) */
-    ROLE_V_BIAS,    /**< (Hkv*D) */
-    ROLE_O,         /**< (C, Hq*D) */
-    ROLE_O_BIAS,    /**< (C) */
-    ROLE_MLP_NORM,  /**< (C) */
-    ROLE_GATE,      /**< (F, C); with UP behind it (2*F, C) */
-    ROLE_UP,        /**< (F, C) */
-    ROLE_GATE_BIAS, /**< (F) */
-    ROLE_UP_BIAS,   /**< (F) */
-    ROLE_DOWN,      /**< (C, F) */
-    ROLE_DOWN_BIAS, /**< (C) */
+    ROLE_EMBED,      /**< (V, C) */
+    ROLE_ATTN_NORM,  /**< (C) */
+    ROLE_Q,          /**< (Hq*D, C); with K and V behind it (Hq*D + 2*Hkv*D, C) */
+    ROLE_K,          /**< (Hkv*D, C) */
+    ROLE_V,          /**< (Hkv*D, C) */
+    ROLE_Q_BIAS,     /**< (Hq*D) */
+    ROLE_K_BIAS,     /**< (Hkv*D) */
+    ROLE_V_BIAS,     /**< (Hkv*D) */
+    ROLE_O,          /**< (C, Hq*D) */
+    ROLE_O_BIAS,     /**< (C) */
+    ROLE_MLP_NORM,   /**< (C) */
+    ROLE_GATE,       /**< (F, C); with UP behind it (2*F, C) */
+    ROLE_UP,         /**< (F, C) */
+    ROLE_GATE_BIAS,  /**< (F) */
+    ROLE_UP_BIAS,    /**< (F) */
+    ROLE_DOWN,       /**< (C, F) */
+    ROLE_DOWN_BIAS,  /**< (C) */
     ROLE_FINAL_NORM, /**< (C) */
-    ROLE_LM_HEAD,   /**< (V, C) */
+    ROLE_LM_HEAD,    /**< (V, C) */
     N_ROLES
 };
 

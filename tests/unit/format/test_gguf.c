@@ -74,7 +74,7 @@ static void check_metadata(const struct gguf *g)
           memcmp(texts.items[1], "\0a", 3) == 0 && texts.bytes[2] == 0);
     CHECK_FAILS(gguf_get_texts(g, "a.ints", &texts), FT_ERR_INPUT, "an array of i32, an array of");
     CHECK_STATUS(gguf_get_ints(g, "a.ints", &ints, &n), FT_OK);
-    CHECK(n == 2 && ints[0] == 7 && ints[1] == -8);
+    CHECK(n == 2 && ints[0] == 7 && ints[1] == -8 && (uintptr_t)ints % sizeof *ints == 0);
     CHECK(gguf_array_length(g, "a.odd") == 3 && gguf_array_length(g, "a.u8") == -1);
 }
 

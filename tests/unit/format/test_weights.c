@@ -2,11 +2,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/dtype.h"
 #include "base/file.h"
 #include "format/gguf.h"
 #include "format/safetensors.h"
 #include "format/weights.h"
 #include "support/check.h"
+#include "support/gguf_build.h"
 
 #define GOLDEN TESTS_DIR "/golden/"
 
@@ -93,6 +95,33 @@ static void test_write(void)
     CHECK(file_exists(path) && !file_exists(temporary)); /* the old file stays */
 }
 
+/* A tensor that takes more than one scratch buffer to convert. */
+static void test_chunks(void)
+{
+    const int n = 1200001;
+    char path[FILE_PATH_MAX];
+    struct buffer b = {0};
+    struct weights *w = NULL;
+    float *x = NULL;
+    build_start(&b, 3, 1, 0);
+    build_tensor(&b, "t", 1, (uint64_t[]){(uint64_t)n}, GGML_BF16, 0);
+    build_align(&b, 32);
+    for (int i = 0; i < n; i++)
+        build_put(&b, (uint64_t)(i % 32000), 2);
+    CHECK_STATUS(file_join(path, folder, "t.gguf"), FT_OK);
+    CHECK_STATUS(file_replace(path, b.data, b.used), FT_OK);
+    CHECK_STATUS(weights_open(&w, path), FT_OK);
+    CHECK_STATUS(FT_ALLOC(x, n), FT_OK);
+    CHECK_STATUS(weights_read_f32(w, 0, x), FT_OK);
+    int n_wrong = 0;
+    for (int i = 0; i < n; i++)
+        n_wrong += dtype_bits_from_f32(x[i]) != (uint32_t)(i % 32000) << 16;
+    CHECK(n_wrong == 0);
+    mem_free(x);
+    weights_close(&w);
+    buffer_clear(&b);
+}
+
 /* Integer tensors of the golden files are read raw, never as f32. */
 static void test_integers(void)
 {
@@ -134,6 +163,7 @@ int main(void)
     CHECK(mkdtemp(folder) != NULL);
     test_dequantize();
     test_write();
+    test_chunks();
     test_integers();
     check_memory(GOLDEN "llama-sharded");
     check_memory(GOLDEN "gguf/types.gguf");

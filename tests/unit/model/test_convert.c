@@ -135,6 +135,39 @@ static void check_export(const char *source, int64_t shard_bytes)
     CHECK_STATUS(file_remove_folder(folder), FT_OK);
 }
 
+/* A tensor that is written in several chunks, and a model that comes from no folder. */
+static void test_large_export(void)
+{
+    char folder[] = "/tmp/ft-convert-XXXXXX";
+    struct loaded m = {.config = {.family = "llama",
+                                  .V = 5000,
+                                  .C = 64,
+                                  .L = 1,
+                                  .Hq = 2,
+                                  .Hkv = 1,
+                                  .D = 8,
+                                  .F = 16,
+                                  .T_max = 32,
+                                  .norm_eps = 1e-5,
+                                  .rope_theta = 10000.5,
+                                  .tied_embeddings = true,
+                                  .bos = -1,
+                                  .eos = 4999}};
+    struct loaded back;
+    CHECK(mkdtemp(folder) != NULL);
+    CHECK_STATUS(layout_create(&m.layout, &m.config), FT_OK);
+    CHECK_STATUS(FT_ALLOC(m.params, m.layout->N), FT_OK);
+    for (int64_t i = 0; i < m.layout->N; i++)
+        m.params[i] = (float)i;
+    CHECK_STATUS(model_write_folder(folder, m.layout, &m.config, m.params, NULL), FT_OK);
+    CHECK_STATUS(load(&back, folder), FT_OK);
+    CHECK(same_params(&m, &back));
+    CHECK(memcmp(&m.config, &back.config, sizeof m.config) == 0);
+    unload(&m);
+    unload(&back);
+    CHECK_STATUS(file_remove_folder(folder), FT_OK);
+}
+
 /* What does not fit the table is named. */
 static void test_misfits(void)
 {
@@ -189,6 +222,7 @@ int main(void)
     check_export(GOLDEN "llama-tied", 0);
     check_export(GOLDEN "llama-tied", 30000);
     check_export(GOLDEN "llama-tied", 1);
+    test_large_export();
     test_misfits();
     test_not_finite();
     return check_end();

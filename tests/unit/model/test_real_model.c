@@ -12,7 +12,7 @@ int main(void)
     struct model_config c;
     struct layout *l = NULL;
     float *params = NULL;
-    double sum = 0;
+    char hash[HASH_TEXT];
     if (!file_is_regular(path))
         return SKIPPED;
     CHECK_STATUS(model_config_read(&c, path), FT_OK);
@@ -22,9 +22,9 @@ int main(void)
     CHECK(l->N == 134515008);
     CHECK_STATUS(FT_ALLOC(params, l->N), FT_OK);
     CHECK_STATUS(model_read_params(params, l, &c, path), FT_OK);
-    for (int64_t i = 0; i < l->N; i++)
-        sum += fabs((double)params[i]);
-    CHECK(sum / (double)l->N > 0.01 && sum / (double)l->N < 1);
+    /* of parameters that equal the gguf package's dequantisation bit for bit, all 272 tensors */
+    CHECK_STATUS(model_hash(hash, l, params), FT_OK);
+    CHECK(strcmp(hash, "950b3981a21cb0e6ec3166a5f2e01709") == 0);
     mem_free(params);
     layout_destroy(&l);
     return check_end();
