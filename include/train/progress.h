@@ -12,6 +12,7 @@ struct progress {
     double started, last_line; /**< [s] monotonic */
     int64_t tokens;            /**< since started */
     bool is_terminal, is_speaking;
+    bool is_open_line; /**< the cursor stands behind a redrawn line */
 };
 
 /** first_step: steps done before this run began. Not collective. */

@@ -50,6 +50,7 @@ void progress_step(struct progress *p, const struct step_metrics *m)
                    "step %lld/%lld  loss %.4f  lr %.2e  grad norm %.2f  %.0f tokens/s  ETA %s",
                    (long long)m->step, (long long)p->total_steps, m->loss, m->lr, m->grad_norm,
                    (double)p->tokens / elapsed, eta);
+    p->is_open_line = p->is_terminal && !is_last;
     if (p->is_terminal)
         (void)fprintf(stderr, "\r\033[K[%s] %s%s", bar, line, is_last ? "\n" : "");
     else
@@ -58,7 +59,7 @@ void progress_step(struct progress *p, const struct step_metrics *m)
 
 void progress_break(struct progress *p)
 {
-    if (p->is_speaking && p->is_terminal && p->last_line > 0)
+    if (p->is_open_line)
         (void)fputc('\n', stderr);
-    p->last_line = 0;
+    p->is_open_line = false;
 }
