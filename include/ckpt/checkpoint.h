@@ -79,7 +79,8 @@ ft_status ckpt_save(struct comm *c, const char *output_dir, struct ckpt_state *s
  * the file and the reason, and the next older one is tried.
  *
  * @param[out] step -1: there is no checkpoint
- * @return FT_OK; FT_ERR_INPUT when checkpoints exist and none of them is valid. The same on all ranks.
+ * @return FT_OK; FT_ERR_INPUT when checkpoints exist and none of them is valid; FT_ERR_IO when a disk
+ *         cannot be read: nothing is renamed then. The same on all ranks.
  */
 ft_status ckpt_find(struct comm *c, const char *output_dir, int64_t *step);
 

@@ -360,7 +360,7 @@ static ft_status try_candidates(struct comm *c, const char *output_dir, const in
             *step = candidate;
             return FT_OK;
         }
-        if (status != FT_ERR_INPUT && status != FT_ERR_IO)
+        if (status != FT_ERR_INPUT) /* a disk that cannot be read condemns no checkpoint */
             return status;
         if (comm_rank(c) == 0)
             set_aside(output_dir, candidate);
