@@ -13,7 +13,6 @@
 #define BPE_MERGES_MAX (1 << 24)
 
 struct bpe_symbol;
-struct bpe_candidate;
 struct bpe_word;
 
 /** Zero-initialise to start; fill with bpe_begin and bpe_add_merge. */
@@ -25,11 +24,11 @@ struct bpe {
     bool ignore_merges;        /**< a word that is a token is that token, whatever the merges say */
     struct map merges;         /**< (left << 32 | right) -> (rank << 32 | merged) */
     struct bpe_pair {
-        int32_t left, right;
+        int32_t left, right, merged;
     } * pairs; /**< by rank */
     int32_t n_pairs, pairs_capacity;
-    struct bpe_symbol *symbols;       /**< scratch: the word as a linked list */
-    struct bpe_candidate *candidates; /**< scratch: heap of possible merges */
+    struct bpe_symbol *symbols; /**< scratch: the word as a linked list */
+    uint64_t *candidates;       /**< scratch: heap of possible merges, each rank << 32 | place */
     int64_t n_candidates, symbols_capacity, candidates_capacity;
     struct bpe_word *cache;
     struct buffer text; /**< scratch */

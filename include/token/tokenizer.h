@@ -57,8 +57,9 @@ void tokenizer_close(struct tokenizer **t);
 /**
  * Appends the ids of text to out: no BOS, no template; special tokens in the text are recognised.
  *
- * Time is O(n log n) for every text. Without growth of out and of the scratch memory, which a text
- * longer than all before it causes, nothing is allocated.
+ * A byte without a token gives the unknown token where the model has one, else nothing, as in
+ * `tokenizers`: SmolLM2 lacks some control characters. Time is O(n log n) for every text. Nothing
+ * is allocated unless out or the scratch memory has to grow for a text longer than all before it.
  *
  * @param[in,out] out  unchanged on failure
  * @param[in]     text valid UTF-8; zero bytes are allowed

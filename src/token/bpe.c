@@ -23,15 +23,13 @@
 #include "base/size.h"
 
 enum { CACHE_LINES = 1 << 16, WORD_MAX = 31, IDS_MAX = 7 };
+enum {
+    HEAP_OFFSET = 3
+}; /* the four children of an entry lie in one line of the processor's cache */
 
 struct bpe_symbol {
     int32_t id; /* -1: merged into the symbol before */
     int32_t previous, next;
-};
-
-struct bpe_candidate {
-    uint64_t order; /* rank << 32 | place */
-    int32_t merged;
 };
 
 struct bpe_word {
@@ -73,7 +71,6 @@ ft_status bpe_add_merge(struct bpe *bpe, const char *left, size_t left_bytes, co
                         size_t right_bytes)
 {
     struct bpe_pair pair;
-    int32_t merged = -1;
     if (bpe->n_pairs >= BPE_MERGES_MAX)
         return ft_fail(FT_ERR_INPUT, "more than %d merges", BPE_MERGES_MAX);
     FT_TRY(find_part(bpe, &pair.left, left, left_bytes));
@@ -81,7 +78,7 @@ ft_status bpe_add_merge(struct bpe *bpe, const char *left, size_t left_bytes, co
     bpe->text.used = 0;
     FT_TRY(buffer_append(&bpe->text, left, left_bytes));
     FT_TRY(buffer_append(&bpe->text, right, right_bytes));
-    FT_TRY(find_part(bpe, &merged, bpe->text.data, bpe->text.used));
+    FT_TRY(find_part(bpe, &pair.merged, bpe->text.data, bpe->text.used));
     if (bpe->n_pairs == bpe->pairs_capacity) {
         const int32_t capacity = bpe->pairs_capacity ? 2 * bpe->pairs_capacity : 1024;
         struct bpe_pair *pairs = mem_resize(bpe->pairs, (size_t)capacity, sizeof *pairs);
@@ -91,7 +88,7 @@ ft_status bpe_add_merge(struct bpe *bpe, const char *left, size_t left_bytes, co
         bpe->pairs_capacity = capacity;
     }
     FT_TRY(map_put(&bpe->merges, pair_key(pair.left, pair.right),
-                   (uint64_t)bpe->n_pairs << 32 | (uint32_t)merged));
+                   (uint64_t)bpe->n_pairs << 32 | (uint32_t)pair.merged));
     bpe->pairs[bpe->n_pairs++] = pair;
     return FT_OK;
 }
@@ -123,8 +120,8 @@ static ft_status reserve(struct bpe *bpe, size_t n)
         bpe->symbols_capacity = wanted;
     }
     if (2 * wanted > bpe->candidates_capacity) {
-        struct bpe_candidate *candidates =
-            mem_resize(bpe->candidates, (size_t)(2 * wanted), sizeof *candidates);
+        uint64_t *candidates =
+            mem_resize(bpe->candidates, (size_t)(2 * wanted + HEAP_OFFSET), sizeof *candidates);
         if (!candidates)
             return FT_ERR_INTERNAL;
         bpe->candidates = candidates;
@@ -133,29 +130,32 @@ static ft_status reserve(struct bpe *bpe, size_t n)
     return FT_OK;
 }
 
-static void push(struct bpe *bpe, struct bpe_candidate candidate)
+static void push(struct bpe *bpe, uint64_t candidate)
 {
-    struct bpe_candidate *heap = bpe->candidates;
+    uint64_t *heap = bpe->candidates + HEAP_OFFSET;
     int64_t i = bpe->n_candidates++;
-    while (i > 0 && heap[(i - 1) / 2].order > candidate.order) {
-        heap[i] = heap[(i - 1) / 2];
-        i = (i - 1) / 2;
+    while (i > 0 && heap[(i - 1) / 4] > candidate) {
+        heap[i] = heap[(i - 1) / 4];
+        i = (i - 1) / 4;
     }
     heap[i] = candidate;
 }
 
-static struct bpe_candidate pop(struct bpe *bpe)
+static uint64_t pop(struct bpe *bpe)
 {
-    struct bpe_candidate *heap = bpe->candidates;
-    const struct bpe_candidate top = heap[0], last = heap[--bpe->n_candidates];
+    uint64_t *heap = bpe->candidates + HEAP_OFFSET;
+    const uint64_t top = heap[0], last = heap[--bpe->n_candidates];
     const int64_t n = bpe->n_candidates;
     int64_t i = 0;
-    for (int64_t child = 1; child < n; child = 2 * i + 1) {
-        child += child + 1 < n && heap[child + 1].order < heap[child].order;
-        if (heap[child].order >= last.order)
+    for (int64_t first = 1; first < n; first = 4 * i + 1) {
+        int64_t least = first;
+        const int64_t end = first + 4 < n ? first + 4 : n;
+        for (int64_t child = first + 1; child < end; child++)
+            least = heap[child] < heap[least] ? child : least;
+        if (heap[least] >= last)
             break;
-        heap[i] = heap[child];
-        i = child;
+        heap[i] = heap[least];
+        i = least;
     }
     heap[i] = last;
     return top;
@@ -169,8 +169,7 @@ static void push_pair(struct bpe *bpe, int32_t place)
     uint64_t merge;
     const int32_t right = bpe->symbols[bpe->symbols[place].next].id;
     if (map_get(&bpe->merges, pair_key(bpe->symbols[place].id, right), &merge))
-        push(bpe, (struct bpe_candidate){(merge & 0xffffffff00000000u) | (uint32_t)place,
-                                         (int32_t)(uint32_t)merge});
+        push(bpe, (merge & 0xffffffff00000000u) | (uint32_t)place);
 }
 
 /** Fills the list with the word's bytes; gives the number of symbols. */
@@ -197,14 +196,15 @@ static void merge_all(struct bpe *bpe, int32_t n)
     for (int32_t i = 0; i + 1 < n; i++)
         push_pair(bpe, i);
     while (bpe->n_candidates > 0) {
-        const struct bpe_candidate top = pop(bpe);
-        const int32_t place = (int32_t)(uint32_t)top.order, next = s[place].next;
+        const uint64_t top = pop(bpe);
+        const int32_t place = (int32_t)(uint32_t)top, next = s[place].next;
+        const int32_t merged = bpe->pairs[top >> 32].merged;
         uint64_t merge;
         if (s[place].id < 0 || next < 0 ||
             !map_get(&bpe->merges, pair_key(s[place].id, s[next].id), &merge) ||
-            (int32_t)(uint32_t)merge != top.merged)
+            (int32_t)(uint32_t)merge != merged)
             continue;
-        s[place].id = top.merged;
+        s[place].id = merged;
         s[place].next = s[next].next;
         s[next].id = -1;
         if (s[place].next >= 0)
