@@ -3,6 +3,7 @@
 # Usage: test_cli.sh FINETUNE MPIEXEC SOURCE_DIR
 set -u
 finetune=$1 mpiexec=$2 source=$3
+. "$source/tools/environment.sh"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1

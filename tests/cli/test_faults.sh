@@ -1,49 +1,98 @@
 #!/bin/bash
-# A failure of one rank in any phase ends the job at once: one line, one code on all ranks, no hang.
+# A failure of one rank, in any phase of a run, ends the job at once: one line, one code on all ranks,
+# no hang; and the next start goes on from what was safe.
 # Usage: test_faults.sh FINETUNE_FAULTS MPIEXEC SOURCE_DIR
 set -u
-finetune=$1 mpiexec=$2
+finetune=$1 mpiexec=$2 source=$3
+. "$source/tools/environment.sh"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 failures=0
 ranks=3
 
-cat >run.cfg <<'EOF'
-model: { path = "m.gguf"; };
-data: { train = "t.jsonl"; };
+cat >run.cfg <<EOF
+model: { path = "$source/tests/golden/gguf/llama-tiny.gguf"; };
+data: { train = "t.jsonl"; seq_len = 16; validation_fraction = 0.2; };
+training: { max_steps = 4; global_batch = 4; micro_batch = 2; eval_every = 2; };
+checkpoint: { every_steps = 2; };
 output: { dir = "out"; };
 EOF
+for i in $(seq 1 40); do
+    echo "{\"text\": \"Licence number $i allows to use, copy and change the software in any form.\"}"
+done >t.jsonl
 
-# try PHASE RANK KIND CODE PART ARGUMENTS...: within 20 s, that code, one error line with that part
-try() {
-    local phase=$1 rank=$2 kind=$3 code=$4 part=$5 got lines
-    shift 5
-    FT_FAULT=$phase:$rank:$kind timeout 20 "$mpiexec" -q -np $ranks "$finetune" "$@" >out 2>err
-    got=$?
-    lines=$(grep -c '^finetune: error: ' err)
-    if [ $got -ne "$code" ] || ! grep -qF -- "$part" err ||
-        { [ "$kind" = error ] && [ "$lines" -ne 1 ]; }; then
-        echo "FAILED: $phase:$rank:$kind gave $got with $lines error lines, expected $code: $part"
-        cat err
-        failures=$((failures + 1))
-    fi
+run() { timeout 30 "$mpiexec" -q -np $ranks "$finetune" "$@" >out.txt 2>err.txt; }
+
+fail() {
+    echo "FAILED: $*"
+    cat err.txt
+    failures=$((failures + 1))
 }
 
-# phases that every rank goes through, and those of rank 0 alone
-try config 0 error 74 "finetune: error: injected failure in config" check run.cfg
-for rank in 1 2; do
-    try config-parse $rank error 74 "error: rank $rank: injected failure in config-parse" check run.cfg
+# try PHASE RANK KIND CODE [PART]: that code within 30 s; kind error: one error line, that names phase
+# and rank, or has PART in it
+try() {
+    local phase=$1 rank=$2 kind=$3 code=$4 got lines line="finetune: error: rank $2: "
+    [ "$rank" -ne 0 ] || line="finetune: error: "
+    line=${5:-${line}injected failure in $phase}
+    export FT_FAULT=$phase:$rank:$kind
+    run run.cfg
+    got=$?
+    unset FT_FAULT
+    [ $got -eq "$code" ] || fail "$phase:$rank:$kind gave $got, expected $code"
+    [ "$kind" = error ] || return
+    lines=$(grep -c '^finetune: error: ' err.txt)
+    [ "$lines" -eq 1 ] || fail "$phase:$rank gave $lines error lines"
+    grep -qF -- "$line" err.txt ||
+        fail "$phase:$rank: the error line is another one"
+}
+
+# try_ranks PHASE RANK...: try on each, from a fresh output directory
+try_ranks() {
+    local phase=$1 rank
+    shift
+    for rank in "$@"; do
+        rm -rf out
+        try "$phase" "$rank" error 74
+    done
+}
+
+run prepare run.cfg output.dir=prepared || fail "prepare"
+try_ranks config 0
+try_ranks config-parse 1 2
+try_ranks output 0
+for phase in output-seen startup model-config tokenizer prepare-read prepare-write plan \
+    model-weights allocate step evaluate checkpoint-write; do
+    try_ranks $phase 0 1 2
 done
+try_ranks checkpoint-commit 0
+try_ranks export 0
+
+# the failed runs left nothing that stands in the way: this one goes on from a checkpoint and ends well
+rm -rf out
+try evaluate 2 error 74
+run run.cfg || fail "the run after a failed one"
+run run.cfg training.max_steps=2 output.dir=half || fail "half a run"
+[ "$(ls half/checkpoints)" = step-00000002 ] || fail "half a run left $(ls half/checkpoints)"
+for rank in 0 1 2; do # a checkpoint that cannot be read is passed over, and there is no other
+    rm -rf out
+    cp -r half out
+    try checkpoint-load $rank error 65 "none of them is valid"
+done
+
+# a rank that dies takes the job along
 for rank in 0 1 2; do
-    try startup $rank error 74 "injected failure in startup" check run.cfg
-    try startup $rank exit 3 "" check run.cfg
-    try startup $rank segv 139 "" check run.cfg
+    rm -rf out
+    try step $rank exit 3
+    rm -rf out
+    try step $rank segv 139
 done
 
 # the program that is shipped does not obey FT_FAULT
-shipped=$(dirname "$(dirname "$finetune")")/finetune
-FT_FAULT=startup:0:exit "$shipped" check run.cfg >out 2>err
-[ $? -eq 65 ] || { echo "FAILED: $shipped obeys FT_FAULT"; failures=1; }
+finetune=$(dirname "$(dirname "$finetune")")/finetune
+rm -rf out
+export FT_FAULT=startup:0:exit
+run run.cfg || fail "the shipped program obeys FT_FAULT"
 
 [ $failures -eq 0 ]
