@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the other scripts: what mpirun needs as root and on machines with few cores.
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_mpi_yield_when_idle=1

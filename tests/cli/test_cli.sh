@@ -7,6 +7,7 @@ finetune=$1 mpiexec=$2 source=$3
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
+export TMPDIR=$work # Open MPI's own files: two jobs at once race for their folder in /tmp
 failures=0
 
 # expect CODE PART COMMAND...: exit code, and a part of stdout or stderr ("" = any)
@@ -41,7 +42,7 @@ data: { train = "t.jsonl"; };
 output: { dir = "out"; };
 EOF
 sed 's/model/modle/' run.cfg >bad.cfg
-# a file without the ending is RUN.cfg too
+cp bad.cfg bad # a file without the ending is RUN.cfg too
 
 expect 0 "finetune RUN.cfg" "$finetune" --help
 expect 0 "Exit codes" "$finetune" -h
@@ -56,6 +57,8 @@ expect 64 "unknown verb" "$finetune" ""
 expect 64 "name the configuration file" "$finetune" check
 expect 64 "bad.cfg:1: unknown key modle" "$finetune" check bad.cfg
 expect 64 "bad.cfg:1: unknown key modle" "$finetune" bad.cfg
+expect 64 "bad:1: unknown key modle" "$finetune" bad
+expect 64 "configuration file: cannot open none.cfg: No such file" "$finetune" none.cfg
 expect 64 "configuration file: cannot open none.cfg: No such file" "$finetune" check none.cfg
 expect 64 "override training.lr: write section.key=value" "$finetune" check run.cfg training.lr
 expect 64 "nearest known one is training.lr" "$finetune" check run.cfg training.rl=1

@@ -1,6 +1,6 @@
 #!/bin/bash
-# A failure of one rank, in any phase of a run, ends the job at once: one line, one code on all ranks,
-# no hang; and the next start goes on from what was safe.
+# A failure of one rank at the start of a run ends the job at once, with one line and one code on all
+# ranks; so does a rank that dies. Later phases: test_train_faults.sh.
 # Usage: test_faults.sh FINETUNE_FAULTS MPIEXEC SOURCE_DIR
 set -u
 finetune=$1 mpiexec=$2 source=$3
@@ -8,6 +8,7 @@ finetune=$1 mpiexec=$2 source=$3
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
+export TMPDIR=$work # Open MPI's own files: two jobs at once race for their folder in /tmp
 failures=0
 ranks=3
 
@@ -30,12 +31,11 @@ fail() {
     failures=$((failures + 1))
 }
 
-# try PHASE RANK KIND CODE [PART]: that code within 30 s; kind error: one error line, that names phase
-# and rank, or has PART in it
+# try PHASE RANK KIND CODE: that code within 30 s; kind error: one error line, naming phase and rank
 try() {
     local phase=$1 rank=$2 kind=$3 code=$4 got lines line="finetune: error: rank $2: "
     [ "$rank" -ne 0 ] || line="finetune: error: "
-    line=${5:-${line}injected failure in $phase}
+    line="${line}injected failure in $phase"
     export FT_FAULT=$phase:$rank:$kind
     run run.cfg
     got=$?
@@ -44,7 +44,7 @@ try() {
     [ "$kind" = error ] || return
     lines=$(grep -c '^finetune: error: ' err.txt)
     [ "$lines" -eq 1 ] || fail "$phase:$rank gave $lines error lines"
-    grep -qF -- "$line" err.txt ||
+    grep -qxF -- "$line" err.txt ||
         fail "$phase:$rank: the error line is another one"
 }
 
@@ -58,28 +58,17 @@ try_ranks() {
     done
 }
 
-run prepare run.cfg output.dir=prepared || fail "prepare"
 try_ranks config 0
 try_ranks config-parse 1 2
 try_ranks output 0
-for phase in output-seen startup model-config tokenizer prepare-read prepare-write plan \
-    model-weights allocate step evaluate checkpoint-write; do
+for phase in output-seen startup; do
     try_ranks $phase 0 1 2
 done
-try_ranks checkpoint-commit 0
-try_ranks export 0
 
-# the failed runs left nothing that stands in the way: this one goes on from a checkpoint and ends well
+# a failed run leaves nothing that stands in the way: the next one goes on and ends well
 rm -rf out
 try evaluate 2 error 74
 run run.cfg || fail "the run after a failed one"
-run run.cfg training.max_steps=2 output.dir=half || fail "half a run"
-[ "$(ls half/checkpoints)" = step-00000002 ] || fail "half a run left $(ls half/checkpoints)"
-for rank in 0 1 2; do # a checkpoint that cannot be read is passed over, and there is no other
-    rm -rf out
-    cp -r half out
-    try checkpoint-load $rank error 65 "none of them is valid"
-done
 
 # a rank that dies takes the job along
 for rank in 0 1 2; do
