@@ -273,6 +273,17 @@ struct view {
     int64_t n; /* elements */
 };
 
+/* After writing: the elements may only now leave HDF5's buffer, so a full disk may only now be
+ * seen. */
+static ft_status finish_view(struct view *view, const struct h5_file *file, const char *name)
+{
+    const herr_t closed_space = H5Sclose(view->space), closed_set = H5Dclose(view->set);
+    view->set = view->space = -1;
+    if (closed_space < 0 || closed_set < 0)
+        return h5_fail(FT_ERR_IO, file, name, "cannot write");
+    return FT_OK;
+}
+
 static void close_view(struct view *view)
 {
     if (view->space >= 0)
@@ -384,7 +395,8 @@ static ft_status select_slice(hid_t *memory, struct view *view, const struct h5_
         return ft_fail(FT_ERR_INPUT, "%s: %s: %d dimensions, a slice needs 1", file->path, name,
                        view->n_dims);
     if (first < 0 || count < 0 || first > view->n || count > view->n - first)
-        return ft_fail(FT_ERR_INPUT, "%s: %s: %lld elements from %lld on are asked for, there are %lld",
+        return ft_fail(FT_ERR_INPUT,
+                       "%s: %s: %lld elements from %lld on are asked for, there are %lld",
                        file->path, name, (long long)count, (long long)first, (long long)view->n);
     *memory = H5Screate_simple(1, &n, NULL);
     if (*memory < 0 ||
@@ -405,6 +417,8 @@ ft_status h5_write_slice(struct h5_file *file, const char *name, enum h5_type ty
         status = h5_fail(FT_ERR_IO, file, name, "cannot write");
     if (memory >= 0)
         (void)H5Sclose(memory);
+    if (status == FT_OK)
+        return finish_view(&view, file, name);
     close_view(&view);
     return status;
 }
@@ -419,6 +433,8 @@ ft_status h5_write(struct h5_file *file, const char *name, enum h5_type type, in
     if (view.n > 0 &&
         H5Dwrite(view.set, h5_memory_type(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0)
         status = h5_fail(FT_ERR_IO, file, name, "cannot write");
+    if (status == FT_OK)
+        return finish_view(&view, file, name);
     close_view(&view);
     return status;
 }

@@ -28,7 +28,8 @@ static ft_status put(struct h5_file *file, const char *path, const char *name, h
         status = h5_fail(FT_ERR_IO, file, name, "cannot close the attribute");
     if (space >= 0)
         (void)H5Sclose(space);
-    (void)H5Oclose(object);
+    if (H5Oclose(object) < 0 && status == FT_OK) /* its header may be written only now */
+        status = h5_fail(FT_ERR_IO, file, name, "cannot close the object of the attribute");
     return status;
 }
 

@@ -78,6 +78,8 @@ static void test_lengths(void)
             CHECK_STATUS(file_replace(at(2, files[f]), data, length), FT_OK);
             n_missed += !is_detected();
         }
+        if (!data)
+            return;
         data[bytes] = '\n'; /* the terminator's place */
         CHECK_STATUS(file_replace(at(2, files[f]), data, bytes + 1), FT_OK);
         n_missed += !is_detected();

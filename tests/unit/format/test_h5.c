@@ -2,10 +2,12 @@
  * express. */
 #include "format/h5.h"
 
+#include <errno.h>
 #include <hdf5.h>
 #include <math.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -303,15 +305,62 @@ static void test_virtual(void)
     }
 }
 
-/* A disk that is full: the error arrives with its reason, nothing crashes, the program goes on. */
-static void test_full_disk(void)
+/* HDF5's writes come through here: the k-th can be made to fail, once or from then on. */
+static int64_t writes_until_failure;
+static int is_failure_lasting, n_failures;
+
+ssize_t pwrite(int fd, const void *data, size_t bytes, off_t offset);
+
+ssize_t pwrite(int fd, const void *data, size_t bytes, off_t offset)
+{
+    const int64_t left = writes_until_failure;
+    writes_until_failure -= left > (is_failure_lasting ? 1 : 0);
+    if (left != 1)
+        return syscall(SYS_pwrite64, fd, data, bytes, offset);
+    n_failures++;
+    errno = ENOSPC;
+    return -1;
+}
+
+static ft_status write_small(const char *path)
 {
     struct h5_file *file = NULL;
     const float values[4] = {1, 2, 3, 4};
-    CHECK_FAILS(h5_create(&file, "/dev/full"), FT_ERR_IO, "cannot create");
-    CHECK_STATUS(h5_create(&file, at("after.h5")), FT_OK);
-    CHECK_STATUS(h5_write(file, "/x", H5_F32, 1, (int64_t[]){4}, values), FT_OK);
-    CHECK_STATUS(h5_close(&file), FT_OK);
+    char text[FT_ERR_TEXT_MAX];
+    ft_status status = h5_create(&file, path);
+    if (status == FT_OK)
+        status = h5_write(file, "/a/x", H5_F32, 1, (int64_t[]){4}, values);
+    if (status == FT_OK)
+        status = h5_put_i64(file, "/a/x", "offset", 3);
+    if (status == FT_OK)
+        status = h5_write(file, "/a/y", H5_F32, 1, (int64_t[]){4}, values);
+    (void)snprintf(text, sizeof text, "%s", ft_error_text());
+    const ft_status closed = h5_close(&file);
+    if (status != FT_OK)
+        return ft_fail(status, "%s", text);
+    return closed;
+}
+
+/* The k-th write fails, for every k: it is always reported, also by the calls that only pass on
+ * what HDF5 had kept in its buffers; nothing crashes, and the program goes on. */
+static void test_failing_writes(void)
+{
+    for (int lasting = 0; lasting < 2; lasting++) {
+        int64_t k = 1;
+        ft_status status = FT_ERR_IO;
+        for (; status != FT_OK && k < 1000; k++) {
+            is_failure_lasting = lasting;
+            writes_until_failure = k;
+            n_failures = 0;
+            status = write_small(at("failing.h5"));
+            writes_until_failure = 0;
+            CHECK((status != FT_OK) == (n_failures > 0));
+            CHECK(status == FT_OK || strstr(ft_error_text(), "No space left on device"));
+            (void)unlink(at("failing.h5"));
+        }
+        CHECK(k > 5 && k < 1000);
+    }
+    CHECK_STATUS(write_small(at("failing.h5")), FT_OK);
 }
 
 int main(void)
@@ -325,7 +374,7 @@ int main(void)
     test_not_hdf5();
     test_hostile();
     test_virtual();
-    test_full_disk();
+    test_failing_writes();
     CHECK_STATUS(file_remove_folder(folder), FT_OK);
     return check_end();
 }

@@ -1,0 +1,51 @@
+#!/bin/sh
+# Kills one rank at its k-th call of each system call that a save makes, or lets that call fail, and looks
+# whether the older or the new checkpoint is found whole. Usage: ckpt_kill.sh MPIEXEC PROGRAM [STRIDE]
+# STRIDE 1 tries every k. Skipped (77) where strace is missing or may not trace.
+set -u
+mpiexec=$1 program=$2 stride=${3:-1}
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+strace -o /dev/null true 2>/dev/null || exit 77
+cat >"$folder/victim.sh" <<'END'
+#!/bin/sh
+# runs the program; on the rank VICTIM under strace with INJECT
+if [ "$OMPI_COMM_WORLD_RANK" = "$VICTIM" ]; then
+    exec strace -f -q -o "$TRACE" -e trace="$CALL" -e inject="$INJECT" "$@"
+fi
+exec "$@"
+END
+chmod +x "$folder/victim.sh"
+export VICTIM CALL INJECT TRACE="$folder/trace"
+n=0 n_bad=0
+
+trial() {
+    rm -rf "$folder/run" "$TRACE"
+    cp -a "$folder/before" "$folder/run"
+    timeout 60 "$mpiexec" -q -np 2 "$folder/victim.sh" "$program" "$folder/run" 1 >"$folder/out" 2>&1
+    rc=$?
+    n=$((n + 1))
+    if [ $rc -eq 124 ] || ! "$mpiexec" -q -np 2 "$program" "$folder/run" any >>"$folder/out" 2>&1; then
+        n_bad=$((n_bad + 1))
+        echo "rank $VICTIM, $INJECT: rc $rc, or no valid checkpoint afterwards"
+        cat "$folder/out"
+    fi
+}
+
+mkdir "$folder/before"
+"$mpiexec" -q -np 2 "$program" "$folder/before" 0 || exit 1
+for VICTIM in 0 1; do
+    for CALL in ${CALLS:-mkdir pwrite64 fsync rename unlink}; do
+        for what in signal=KILL error=ENOSPC error=EIO; do
+            k=1
+            while :; do
+                INJECT=$CALL:$what:when=$k
+                trial
+                grep -q -e INJECTED -e "killed by SIGKILL" "$TRACE" 2>/dev/null || break
+                k=$((k + stride))
+            done
+        done
+    done
+done
+echo "$n trials, $n_bad bad"
+[ "$n_bad" -eq 0 ]
