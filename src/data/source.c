@@ -197,9 +197,11 @@ static int64_t count_blocks(const struct source *file)
 static ft_status hash_blocks(struct hash_value *hashes, const struct source *files, int64_t n_files,
                              int64_t first, int64_t last)
 {
-    char *block = mem_alloc_raw(BLOCK, 1);
+    int64_t largest = 0, at = 0;
+    for (int64_t i = 0; i < n_files; i++)
+        largest = files[i].bytes > largest ? files[i].bytes : largest;
+    char *block = mem_alloc_raw((size_t)(largest < BLOCK ? largest : BLOCK), 1);
     ft_status status = block ? FT_OK : FT_ERR_INTERNAL;
-    int64_t at = 0;
     for (int64_t i = 0; i < n_files && at < last && status == FT_OK; i++) {
         const int64_t n = count_blocks(&files[i]);
         const int64_t from = first > at ? first - at : 0, to = last - at < n ? last - at : n;

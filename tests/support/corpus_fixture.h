@@ -28,10 +28,12 @@ static inline void fixture_path(char out[FILE_PATH_MAX], const struct fixture *f
     CHECK_STATUS(file_join(out, f->folder, name), FT_OK);
 }
 
-/** Rank 0 writes a file (folders are made); the others wait. */
+/** Rank 0 writes a file (folders are made) when no rank reads the old one any more; the others
+ * wait. */
 static inline void fixture_write(const struct fixture *f, const char *name, const void *data,
                                  size_t bytes)
 {
+    comm_barrier(f->comm);
     if (f->rank == 0) {
         char path[FILE_PATH_MAX], folder[FILE_PATH_MAX];
         fixture_path(path, f, name);
