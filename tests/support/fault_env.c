@@ -32,8 +32,10 @@ static ft_status fail_here(const char *phase)
         return FT_OK;
     if (strcmp(fault.kind, "exit") == 0)
         _exit(EXIT_OF_FAULT);
-    if (strcmp(fault.kind, "segv") == 0)
+    if (strcmp(fault.kind, "segv") == 0) {
+        (void)signal(SIGSEGV, SIG_DFL); /* no handler of Open MPI's or a sanitizer's */
         (void)raise(SIGSEGV);
+    }
     if (strcmp(fault.kind, "sleep") == 0)
         (void)sleep(AN_HOUR);
     return ft_fail(FT_ERR_IO, "injected failure in %s", phase);

@@ -55,7 +55,7 @@ static void test_values(void)
     CHECK_STATUS(parse(&s,
                        "seed = 5000000000L; // comment with 5000000000 and @include\n"
                        "/* 010 \n \" */ model = { path = \"../models/a \\\"b\\\" \\\\c\"; };\n"
-                       "data: { train = [\"./a.jsonl\", \"/abs/b.csv\"]; test = \"../../t\";\n"
+                       "data: { train = [\"./a.jsonl\", \"/abs/b.csv\"]; test = \"../../t\"; cache = \"../..\";\n"
                        "  validation = (\"v1\", \"v2\", \"v3\"); shuffle = FALSE;\n"
                        "  seq_len = 0x100; max_windows = 7L; };\n"
                        "training: { lr = 1; min_lr = .5; schedule = \"wsd\"; warmup = 10; };\n"
@@ -74,7 +74,7 @@ static void test_values(void)
     CHECK(!s->data.shuffle && s->data.seq_len == 256 && s->data.max_windows == 7);
     CHECK(s->training.lr == 1.0 && s->training.min_lr == 0.5);
     CHECK(s->training.schedule == SCHEDULE_WSD && s->training.warmup == 10);
-    CHECK(strcmp(s->output.dir, "/top") == 0);
+    CHECK(strcmp(s->output.dir, "/top") == 0 && strcmp(s->data.cache, "/") == 0);
     CHECK_STATUS(settings_require_training(s), FT_OK);
     settings_destroy(&s);
 }
