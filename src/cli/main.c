@@ -12,9 +12,11 @@
 static int launcher_rank(void)
 {
     static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (getenv(names[i]))
-            return (int)strtol(getenv(names[i]), NULL, 10);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *rank = getenv(names[i]);
+        if (rank)
+            return (int)strtol(rank, NULL, 10);
+    }
     const char *slurm = getenv("SLURM_STEP_ID") ? getenv("SLURM_PROCID") : NULL;
     return slurm ? (int)strtol(slurm, NULL, 10) : 0;
 }

@@ -44,7 +44,7 @@ static ft_status share(struct settings **out, struct comm *comm, struct buffer *
     int64_t bytes = (int64_t)text->used;
     const bool is_first = comm_rank(comm) == 0;
     comm_bcast(comm, &bytes, sizeof bytes, 0);
-    FT_AGREE(comm, is_first ? FT_OK : buffer_reserve(text, (size_t)bytes));
+    FT_AGREE(comm, buffer_reserve(text, (size_t)bytes - text->used)); /* room on rank 0 already */
     comm_bcast(comm, text->data, bytes, 0);
     text->used = (size_t)bytes;
     text->data[bytes] = '\0';
@@ -96,7 +96,7 @@ static void list_cores(struct place *place, const cpu_set_t *set, size_t bytes, 
         first = last;
     }
     if (!fits)
-        strcat(place->cores, "...");
+        memcpy(place->cores + strlen(place->cores), "...", 4);
 }
 
 static ft_status find_place(struct place *place, const struct comm *comm)

@@ -41,7 +41,8 @@ static void test_lock(struct comm *comm, const char *dir)
     if (is_first) {
         CHECK(close(fd) == 0);
     }
-    CHECK_STATUS(output_dir_prepare(comm, dir), FT_OK); /* no stale lock, and the last try left none */
+    CHECK_STATUS(output_dir_prepare(comm, dir),
+                 FT_OK); /* no stale lock, and the last try left none */
     output_dir_release();
 }
 

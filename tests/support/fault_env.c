@@ -1,7 +1,7 @@
 /*
- * Linked into finetune-faults: FT_FAULT=phase:rank[:kind[:nth]] makes the nth visit (from 1; default 1)
- * of the named fault_point on that rank of the launcher fail. Kinds: error (default) reports a failure,
- * exit and segv end the process, sleep stops it for an hour.
+ * Linked into finetune-faults: FT_FAULT=phase:rank[:kind[:nth]] makes the nth visit (from 1;
+ * default 1) of the named fault_point on that rank of the launcher fail. Kinds: error (default)
+ * reports a failure, exit and segv end the process, sleep stops it for an hour.
  */
 #include <signal.h>
 #include <stdio.h>

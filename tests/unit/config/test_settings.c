@@ -55,7 +55,8 @@ static void test_values(void)
     CHECK_STATUS(parse(&s,
                        "seed = 5000000000L; // comment with 5000000000 and @include\n"
                        "/* 010 \n \" */ model = { path = \"../models/a \\\"b\\\" \\\\c\"; };\n"
-                       "data: { train = [\"./a.jsonl\", \"/abs/b.csv\"]; test = \"../../t\"; cache = \"../..\";\n"
+                       "data: { train = [\"./a.jsonl\", \"/abs/b.csv\"]; test = \"../../t\"; cache "
+                       "= \"../..\";\n"
                        "  validation = (\"v1\", \"v2\", \"v3\"); shuffle = FALSE;\n"
                        "  seq_len = 0x100; max_windows = 7L; };\n"
                        "training: { lr = 1; min_lr = .5; schedule = \"wsd\"; warmup = 10; };\n"
@@ -245,8 +246,8 @@ static void test_hostile_bytes(void)
                 "is zero: not a text file");
     memset(large, ' ', SETTINGS_TEXT_MAX + 1);
     CHECK_FAILS(parse_only(large, 0, NULL), FT_ERR_USAGE, "a configuration has at most");
-    for (int i = 0; i < 20000; i++)
-        memcpy(deep + 3 * (size_t)i, "a:{", 3);
+    for (size_t i = 0; i < 60000; i++)
+        deep[i] = "a:{"[i % 3];
     CHECK_STATUS(parse_only(deep, 0, NULL), FT_ERR_USAGE);
     mem_free(large);
     mem_free(deep);
