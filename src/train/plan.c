@@ -12,6 +12,9 @@
 /* Resident program, MPI, OpenBLAS's packing buffers and HDF5, as seen on a small model. */
 static const int64_t OTHER_BYTES = INT64_C(160) << 20;
 
+/* Rows of one matrix product are counted in int. */
+enum { TOKENS_MAX = 1 << 26 };
+
 /* First number of the line that starts with key; -1 when there is none. */
 static int64_t read_number(const char *path, const char *key)
 {
@@ -46,6 +49,11 @@ ft_status memory_plan_make(struct memory_plan *plan, const struct comm *comm,
     const int sequences = settings->training.micro_batch, length = settings->data.seq_len;
     *plan = (struct memory_plan){.other = OTHER_BYTES};
     FT_TRY(fault_point("plan"));
+    if ((int64_t)sequences * length > TOKENS_MAX)
+        return ft_fail(FT_ERR_USAGE,
+                       "training.micro_batch = %d times data.seq_len = %d are more than %d tokens at "
+                       "a time; lower one of them",
+                       sequences, length, TOKENS_MAX);
     FT_TRY(layout_create(&layout, config));
     const int64_t N = layout->N, size = comm_size(comm);
     layout_destroy(&layout);

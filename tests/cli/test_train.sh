@@ -103,6 +103,12 @@ base=$("$finetune" evaluate run.cfg --base output.dir=best data.test=validation.
     sed 's/.*"loss": \([^,]*\),.*/\1/')
 awk -v a="$base" -v b="$value" 'BEGIN { exit !(a > b + 0.1) }' || fail "--base gives $base"
 
+# --- a run that cannot fit is refused before it allocates, with the numbers
+train 2 big training.micro_batch=65536 data.seq_len=256
+[ $? -eq 64 ] && grep -q "this run needs .* GiB" err || fail "too large a run is not refused"
+train 2 big training.micro_batch=65536 data.seq_len=2048 model.path="$source/models/smollm2.gguf"
+[ $? -eq 64 ] && grep -q "tokens at a time" err || fail "too many tokens are not refused"
+
 # --- every word of inspect and h5dump
 for path in "$source/tests/golden/llama-tiny" whole whole/checkpoints/step-00000020 \
     whole/checkpoints/step-00000020/shard-00000-of-00003.h5 cache/*/; do
