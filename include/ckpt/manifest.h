@@ -1,6 +1,7 @@
 /**
- * manifest.json: which files a checkpoint consists of, their sizes and hashes, and a hash of itself.
- * Written last, so that a folder with a valid manifest is a complete checkpoint. Nothing is collective.
+ * manifest.json: which files a checkpoint consists of, their sizes and hashes, and a hash of
+ * itself. Written last, so that a folder with a valid manifest is a complete checkpoint. Nothing is
+ * collective.
  */
 #ifndef FT_CKPT_MANIFEST_H
 #define FT_CKPT_MANIFEST_H
@@ -37,8 +38,8 @@ void manifest_clear(struct manifest *manifest);
 ft_status manifest_write(const struct manifest *manifest, const char *folder);
 
 /**
- * Reads and checks folder/manifest.json: its own hash, that it names every shard and the index once,
- * and that slices follow each other. manifest_clear, also after a failure.
+ * Reads and checks folder/manifest.json: its own hash, that it names every shard and the index
+ * once, and that slices follow each other. manifest_clear, also after a failure.
  *
  * @return FT_OK; FT_ERR_INPUT (message names the file and the defect)
  */

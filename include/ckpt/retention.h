@@ -29,8 +29,9 @@ int64_t retention_best(const char *output_dir);
 ft_status retention_purge(const char *output_dir);
 
 /**
- * Deletes complete checkpoints older than the newest `keep` complete ones (at least 2), but never the
- * target of `best`. Oldest first. What is not a complete checkpoint is neither counted nor touched.
+ * Deletes complete checkpoints older than the newest `keep` complete ones (at least 2), but never
+ * the target of `best`. Oldest first. What is not a complete checkpoint is neither counted nor
+ * touched.
  */
 ft_status retention_apply(const char *output_dir, int keep);
 

@@ -31,17 +31,17 @@ void shard_name(char name[SHARD_NAME_BYTES], int rank, int world_size);
  * @param[out] bytes size of the file
  * @return FT_OK, FT_ERR_IO; on failure the file may be left behind
  */
-ft_status shard_write(const char *path, const struct shard_place *place,
-                      const struct ckpt_state *s, const char *host, char hash[HASH_TEXT],
-                      uint64_t *bytes);
+ft_status shard_write(const char *path, const struct shard_place *place, const struct ckpt_state *s,
+                      const char *host, char hash[HASH_TEXT], uint64_t *bytes);
 
 /**
  * Reads the elements that both the shard and [from, to) hold into the right place of out.
  *
- * The caller has verified the file's hash. Step, world size, slice and tensor shapes must be as expected.
+ * The caller has verified the file's hash. Step, world size, slice and tensor shapes must be as
+ * expected.
  *
- * @param[out] out (to - from) elements from `from` on; only the common part is written. One pointer per
- *                 kind; NULL: that kind is not read.
+ * @param[out] out (to - from) elements from `from` on; only the common part is written. One pointer
+ * per kind; NULL: that kind is not read.
  */
 ft_status shard_read(const char *path, const struct shard_place *place, int64_t step,
                      const struct layout *layout, int64_t from, int64_t to,
