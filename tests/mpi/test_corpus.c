@@ -4,9 +4,11 @@
  * should be.
  */
 #include <dirent.h>
+#include <signal.h>
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/signals.h"
 #include "data/split.h"
 #include "support/corpus_fixture.h"
 
@@ -492,6 +494,25 @@ static void test_faults(const struct fixture *f)
     }
 }
 
+/* A signal to one rank ends the preparation on all. The flag stays up: this test is the last. */
+static void test_stop(const struct fixture *f)
+{
+    static const char *const names[] = {"lf.csv"};
+    struct fixture_request r;
+    struct corpus *c = NULL;
+    char cache[FILE_PATH_MAX];
+    fixture_request(&r, f, names, 1);
+    fixture_path(cache, f, "cache-of-stop");
+    r.request.cache_dir = cache;
+    signals_watch();
+    if (f->rank == f->size - 1)
+        CHECK(raise(SIGUSR1) == 0);
+    CHECK_FAILS(corpus_open(&c, f->comm, &r.request, f->tokenizer), FT_STOPPED,
+                "stopped on request");
+    comm_barrier(f->comm);
+    CHECK(!c && count_entries(cache) == 0);
+}
+
 int main(int argc, char **argv)
 {
     static struct sample s;
@@ -511,6 +532,7 @@ int main(int argc, char **argv)
     test_prepared(&f, &s);
     test_no_eos(&f);
     test_faults(&f);
+    test_stop(&f);
     for (int i = 0; i < N_TEXTS; i++)
         buffer_clear(&s.texts[i]);
     mem_free(s.tokens);

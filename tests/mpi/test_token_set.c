@@ -43,7 +43,7 @@ static void check_reading(struct token_set *set, int64_t n_tokens)
     int64_t starts[PIECE], n_starts;
     const int64_t n_before = mem_alloc_count();
     for (int64_t i = 0; i < 400; i++) {
-        const int64_t first = i * 7919 % (n_tokens - PIECE), n = 1 + i % PIECE;
+        const int64_t first = i * 104729 % (n_tokens - PIECE), n = 1 + i % PIECE;
         CHECK_STATUS(token_set_read(set, got, first, n), FT_OK);
         for (int64_t k = 0; k < n; k++)
             CHECK(got[k] == first + k);
