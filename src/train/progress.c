@@ -8,7 +8,8 @@
 #include "base/log.h"
 #include "base/timer.h"
 
-enum { BAR = 24, LINE_EVERY_S = 10 };
+enum { BAR = 24 };
+static const double LINE_EVERY_S = 10.0, REDRAW_EVERY_S = 0.1;
 
 /* mpirun hands a rank's stderr on through a pipe: then its own stderr decides. It is rank 0's parent
  * where both are on one node. */
@@ -59,8 +60,8 @@ void progress_step(struct progress *p, const struct step_metrics *m)
     const int64_t done = m->step - p->first_step;
     const bool is_last = m->step == p->total_steps;
     p->tokens += m->tokens;
-    if (!p->is_speaking ||
-        (!p->is_terminal && done > 1 && !is_last && now - p->last_line < LINE_EVERY_S))
+    if (!p->is_speaking || (done > 1 && !is_last &&
+                            now - p->last_line < (p->is_terminal ? REDRAW_EVERY_S : LINE_EVERY_S)))
         return;
     p->last_line = now;
     format_eta(eta, elapsed / (double)done * (double)(p->total_steps - m->step));
