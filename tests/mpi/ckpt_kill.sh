@@ -1,12 +1,15 @@
 #!/bin/sh
 # Kills one rank at its k-th call of each system call that a save makes, or lets that call fail, and looks
 # whether the older or the new checkpoint is found whole. Usage: ckpt_kill.sh MPIEXEC PROGRAM [STRIDE]
-# STRIDE 1 tries every k. Skipped (77) where strace is missing or may not trace.
+# STRIDE 1 tries every k. Needs strace and the right to trace.
 set -u
 mpiexec=$1 program=$2 stride=${3:-1}
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-strace -o /dev/null true 2>/dev/null || exit 77
+strace -o /dev/null true || {
+    echo "strace is missing (tools/setup.sh installs it) or may not trace processes here"
+    exit 1
+}
 cat >"$folder/victim.sh" <<'END'
 #!/bin/sh
 # runs the program; on the rank VICTIM under strace with INJECT

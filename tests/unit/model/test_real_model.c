@@ -1,10 +1,7 @@
-/* The real example model, where it was fetched: models/smollm2.gguf. Else the test is skipped. */
-#include "base/file.h"
+/* The real example model: models/smollm2.gguf. */
 #include "format/gguf.h"
 #include "model/convert.h"
-#include "support/check.h"
-
-enum { SKIPPED = 77 };
+#include "support/example_files.h"
 
 int main(void)
 {
@@ -13,8 +10,8 @@ int main(void)
     struct layout *l = NULL;
     float *params = NULL;
     char hash[HASH_TEXT];
-    if (!file_is_regular(path))
-        return SKIPPED;
+    if (!check_example_file(path))
+        return check_end();
     CHECK_STATUS(model_config_read(&c, path), FT_OK);
     CHECK(c.V == 49152 && c.C == 576 && c.L == 30 && c.Hq == 9 && c.Hkv == 3 && c.D == 64);
     CHECK(c.F == 1536 && c.T_max == 8192 && c.rope_theta == 100000 && c.tied_embeddings);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "support/example_files.h"
 #include "support/token_cases.h"
 
 #define MODEL SOURCE_DIR "/models/smollm2.gguf"
@@ -78,10 +79,9 @@ static void test_written(struct tokenizer *t)
 int main(void)
 {
     struct tokenizer *t = NULL;
-    if (!file_is_regular(MODEL) || !file_is_regular(SOURCE_DIR "/data/legal_train.jsonl")) {
-        printf("skipped: models and data are made by tools/fetch_examples\n");
-        return 77;
-    }
+    if (!check_example_file(MODEL) || !check_example_file(SOURCE_DIR "/data/legal_train.jsonl") ||
+        !check_example_file(SOURCE_DIR "/data/legal_test.jsonl"))
+        return check_end();
     CHECK_STATUS(tokenizer_open(&t, MODEL), FT_OK);
     if (t) {
         CHECK(tokenizer_eos(t) == 2 && tokenizer_vocab_size(t) == 49152);
