@@ -21,9 +21,12 @@ static int launcher_rank(void)
     return slurm ? (int)strtol(slurm, NULL, 10) : 0;
 }
 
+/* A stop on request is no error, but nobody shall wonder why the program ended. */
 static void print_error(ft_status status)
 {
-    if (status != FT_OK && status != FT_STOPPED)
+    if (status == FT_STOPPED)
+        log_info("%s; start it again to go on", ft_error_text());
+    else if (status != FT_OK)
         (void)fprintf(stderr, "finetune: error: %s\n", ft_error_text());
 }
 

@@ -79,6 +79,7 @@ for i in $(seq 200); do [ -s stopped/metrics.jsonl ] && break; sleep 0.05; done
 kill -USR1 $pid
 wait $pid
 [ $? -eq 75 ] || fail "a signal does not end with 75"
+grep -q "stopped by a signal after step .* start it again to go on" err || fail "no word about the stop"
 [ "$(find stopped/checkpoints -name manifest.json | wc -l)" -eq 1 ] || fail "not one checkpoint"
 [ "$(losses stopped | wc -l)" -lt 3000 ] || fail "the signal came too late to test anything"
 train 2 stopped training.max_steps=3000 || fail "after the signal"
