@@ -3,8 +3,8 @@
  *
  * Measures, in one run on one process: the rate of sgemm on the model's own matrix shapes (forward,
  * input gradient and weight gradient of every layer, weighted by their FLOPs in a step), then fp32
- * training steps (forward, backward, AdamW) on random tokens, by phase. The ratio of the two says how
- * much of the step is matrix product. Prints a table, and one JSON line at the end.
+ * training steps (forward, backward, AdamW) on random tokens, by phase. The ratio of the two says
+ * how much of the step is matrix product. Prints a table, and one JSON line at the end.
  */
 #include <omp.h>
 #include <stdio.h>
@@ -124,15 +124,15 @@ struct bench {
     double step_s[STEPS_MAX], compute_s[STEPS_MAX];
 };
 
-static ft_status bench_create(struct bench *b, const struct model_config *c, const char *path, int T,
-                              int B)
+static ft_status bench_create(struct bench *b, const struct model_config *c, const char *path,
+                              int T, int B)
 {
     FT_TRY(model_create(&b->model, c, B * T, T, true));
     FT_TRY(model_read_params(b->model->params, b->model->layout, c, path));
     FT_TRY(FT_ALLOC(b->m, b->model->layout->N));
     FT_TRY(FT_ALLOC(b->v, b->model->layout->N));
-    b->batch = (struct batch){.n_tokens = B * T, .n_segments = B, .seq_len = T,
-                              .n_supervised = (int64_t)B * T};
+    b->batch = (struct batch){
+        .n_tokens = B * T, .n_segments = B, .seq_len = T, .n_supervised = (int64_t)B * T};
     FT_TRY(FT_ALLOC(b->batch.tokens, B * T));
     FT_TRY(FT_ALLOC(b->batch.targets, B * T));
     FT_TRY(FT_ALLOC(b->batch.positions, B * T));
@@ -184,8 +184,7 @@ static void report(struct bench *b, int steps, double sgemm)
            tokens, step, compute, step - compute, tokens / step);
     printf("matrix products' FLOPs at %.1f GFLOP/s: %.1f %% of sgemm; peak memory %.2f GiB "
            "(activations %.2f)\n",
-           rate * 1e-9, 100.0 * rate / sgemm, peak,
-           (double)b->model->memory.bytes / 1073741824.0);
+           rate * 1e-9, 100.0 * rate / sgemm, peak, (double)b->model->memory.bytes / 1073741824.0);
     printf("{\"seq_len\": %d, \"micro_batch\": %d, \"threads\": %d, \"sgemm_gflops\": %.2f, "
            "\"step_s\": %.4f, \"compute_s\": %.4f, \"tokens_per_s\": %.2f, \"gflops\": %.2f, "
            "\"of_sgemm\": %.4f, \"peak_gib\": %.3f}\n",

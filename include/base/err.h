@@ -1,9 +1,9 @@
 /**
  * Status codes and the one error message of a failed call.
  *
- * Every function that can fail returns ft_status. The value is the exit code of the program, so that
- * a code is decided once, where the failure is seen. The message that goes with it is kept per thread
- * until the next ft_fail; nothing below cli/ prints it.
+ * Every function that can fail returns ft_status. The value is the exit code of the program, so
+ * that a code is decided once, where the failure is seen. The message that goes with it is kept per
+ * thread until the next ft_fail; nothing below cli/ prints it.
  */
 #ifndef FT_BASE_ERR_H
 #define FT_BASE_ERR_H
@@ -22,14 +22,17 @@ typedef enum {
 
 #define FT_ERR_TEXT_MAX 1024
 
-/** Records the message (printf-style, truncated to FT_ERR_TEXT_MAX) for this thread; returns code. */
+/** Records the message (printf-style, truncated to FT_ERR_TEXT_MAX) for this thread; returns code.
+ */
 ft_status ft_fail(ft_status code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/** Puts "text: " before the message of a failure that is being passed up; returns code unchanged. */
+/** Puts "text: " before the message of a failure that is being passed up; returns code unchanged.
+ */
 ft_status ft_fail_within(ft_status code, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/** Message of this thread's latest failure; "" when there was none. Valid until the next ft_fail. */
+/** Message of this thread's latest failure; "" when there was none. Valid until the next ft_fail.
+ */
 const char *ft_error_text(void);
 
 /** Passes a failure of a local call up. Never around a local call in a collective function. */

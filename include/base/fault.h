@@ -14,7 +14,8 @@ typedef ft_status (*fault_hook)(const char *phase);
 
 void fault_set_hook(fault_hook hook);
 
-/** FT_OK unless a hook says otherwise. A local call: in collective code it goes through agreement. */
+/** FT_OK unless a hook says otherwise. A local call: in collective code it goes through agreement.
+ */
 ft_status fault_point(const char *phase);
 
 #endif

@@ -10,7 +10,8 @@
 
 #define FILE_PATH_MAX 4096
 
-/** Writes "folder/name" ("name" where folder is "" or name is absolute); FT_ERR_USAGE when too long. */
+/** Writes "folder/name" ("name" where folder is "" or name is absolute); FT_ERR_USAGE when too
+ * long. */
 ft_status file_join(char out[FILE_PATH_MAX], const char *folder, const char *name);
 
 /** Writes the folder part of path ("." where there is none). */
@@ -35,8 +36,8 @@ ft_status file_open_read(int *fd, uint64_t *bytes, const char *path);
 ft_status file_read_at(int fd, void *out, size_t bytes, uint64_t offset, const char *path);
 
 /**
- * Reads a whole regular file of at most max_bytes. Gives *data (mem_free), terminated by a zero byte
- * beyond *bytes.
+ * Reads a whole regular file of at most max_bytes. Gives *data (mem_free), terminated by a zero
+ * byte beyond *bytes.
  */
 ft_status file_read_all(char **data, size_t *bytes, const char *path, uint64_t max_bytes);
 

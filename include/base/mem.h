@@ -18,8 +18,8 @@ void *mem_alloc(size_t count, size_t size);
 void *mem_alloc_raw(size_t count, size_t size);
 
 /**
- * Takes block (may be NULL) and gives one of count * size bytes with the old content; NULL on failure,
- * when the old block stays valid. Bytes beyond the old size are zero.
+ * Takes block (may be NULL) and gives one of count * size bytes with the old content; NULL on
+ * failure, when the old block stays valid. Bytes beyond the old size are zero.
  */
 void *mem_resize(void *block, size_t count, size_t size);
 
@@ -35,7 +35,8 @@ int64_t mem_live_bytes(void);
 /** Number of successful allocations so far: a test asserts that a training step makes none. */
 int64_t mem_alloc_count(void);
 
-/** Test hook: the nth allocation from now (1 = next) fails; persistent: all later ones too. 0 = off. */
+/** Test hook: the nth allocation from now (1 = next) fails; persistent: all later ones too. 0 =
+ * off. */
 void mem_fail_nth(int64_t nth, int persistent);
 
 /** p = zeroed array of n elements of *p; FT_OK or FT_ERR_INTERNAL. */
@@ -50,9 +51,9 @@ void mem_fail_nth(int64_t nth, int persistent);
  * arena_push returns NULL while measuring; `used` then says how much the block must hold.
  */
 struct arena {
-    char *base;    /**< NULL while measuring */
-    size_t bytes;  /**< capacity */
-    size_t used;   /**< bytes handed out, each piece rounded up to 64 */
+    char *base;   /**< NULL while measuring */
+    size_t bytes; /**< capacity */
+    size_t used;  /**< bytes handed out, each piece rounded up to 64 */
 };
 
 /** Gives the next count * size bytes of the arena, 64-byte aligned. Never fails once measured. */

@@ -1,5 +1,6 @@
 /**
- * Counter-based random numbers: a pure function of (seed, stream, index), nothing to store or resume.
+ * Counter-based random numbers: a pure function of (seed, stream, index), nothing to store or
+ * resume.
  *
  * Source: Salmon et al. 2011, Philox4x32-10.
  */

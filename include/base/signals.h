@@ -4,7 +4,8 @@
 
 #include <stdbool.h>
 
-/** From now on SIGTERM, SIGINT and SIGUSR1 set the stop flag; a third SIGTERM or SIGINT exits at once. */
+/** From now on SIGTERM, SIGINT and SIGUSR1 set the stop flag; a third SIGTERM or SIGINT exits at
+ * once. */
 void signals_watch(void);
 
 /** Whether a stop was asked for on this process. Local: agree before acting on it. */

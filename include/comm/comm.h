@@ -1,9 +1,10 @@
 /**
  * Everything the program asks of MPI. comm.c is the only file that includes <mpi.h>.
  *
- * Unless said otherwise every function is collective over all ranks of the comm, in the same order, and
- * its size arguments must agree. Counts are int64_t: calls are cut into pieces that MPI's int counts
- * carry. A failure of MPI itself aborts the job with rank, file and line; it is never a user's mistake.
+ * Unless said otherwise every function is collective over all ranks of the comm, in the same order,
+ * and its size arguments must agree. Counts are int64_t: calls are cut into pieces that MPI's int
+ * counts carry. A failure of MPI itself aborts the job with rank, file and line; it is never a
+ * user's mistake.
  */
 #ifndef FT_COMM_COMM_H
 #define FT_COMM_COMM_H
@@ -17,15 +18,16 @@ struct comm;
 
 /**
  * Starts MPI and gives the world. A world of one rank while the launcher says there are more
- * (SLURM_NTASKS > 1 in a job step or OMPI_COMM_WORLD_SIZE > 1) is FT_ERR_USAGE; *out is valid then too,
- * so that main can report and close.
+ * (SLURM_NTASKS > 1 in a job step or OMPI_COMM_WORLD_SIZE > 1) is FT_ERR_USAGE; *out is valid then
+ * too, so that main can report and close.
  */
 ft_status comm_open(struct comm **out, int *argc, char ***argv);
 
 /** Ends MPI. NULL is allowed; sets NULL. */
 void comm_close(struct comm **comm);
 
-/** Not collective: this rank, their number, this rank's place on its node and the node's rank count. */
+/** Not collective: this rank, their number, this rank's place on its node and the node's rank
+ * count. */
 int comm_rank(const struct comm *comm);
 int comm_size(const struct comm *comm);
 int comm_node_rank(const struct comm *comm);
@@ -38,8 +40,8 @@ const char *comm_library(void);
 /**
  * All ranks learn the worst status of any rank and the message of the lowest rank that had it.
  *
- * The message of a rank other than 0 gets the prefix "rank R: ". This is the one way a local failure
- * leaves a collective function.
+ * The message of a rank other than 0 gets the prefix "rank R: ". This is the one way a local
+ * failure leaves a collective function.
  */
 ft_status comm_agree(struct comm *comm, ft_status local);
 
@@ -93,8 +95,8 @@ void comm_allgather_varying(struct comm *comm, void *all, int64_t *counts, const
 void comm_sum_f32(struct comm *comm, float *values, int64_t n, int64_t chunk);
 
 /**
- * Reduce-scatter in place: rank r ends with the sum over ranks of values[first[r] ... first[r+1]-1];
- * the rest of its buffer is unspecified. In pieces of at most chunk elements.
+ * Reduce-scatter in place: rank r ends with the sum over ranks of values[first[r] ...
+ * first[r+1]-1]; the rest of its buffer is unspecified. In pieces of at most chunk elements.
  *
  * @param[in] first (size + 1) ascending element offsets, equal on all ranks
  */

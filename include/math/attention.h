@@ -1,11 +1,11 @@
 /**
  * Causal grouped-query attention over packed sequences, in tiles of query rows.
  *
- * Local; parallel over (sequence, head) pairs; results do not depend on the number of threads. Memory
- * for scores is ATTENTION_TILE rows of the longest sequence per thread, never T x T.
+ * Local; parallel over (sequence, head) pairs; results do not depend on the number of threads.
+ * Memory for scores is ATTENTION_TILE rows of the longest sequence per thread, never T x T.
  *
- * Source: Vaswani et al. 2017; Ainslie et al. 2023 (grouped queries); the backward pass recomputes the
- * probabilities from the log-sum-exp as Dao et al. 2022, section 3.1.
+ * Source: Vaswani et al. 2017; Ainslie et al. 2023 (grouped queries); the backward pass recomputes
+ * the probabilities from the log-sum-exp as Dao et al. 2022, section 3.1.
  */
 #ifndef FT_MATH_ATTENTION_H
 #define FT_MATH_ATTENTION_H

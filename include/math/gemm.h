@@ -16,7 +16,8 @@ void gemm_nt(float *c, int ldc, const float *a, int lda, const float *b, int ldb
 void gemm_nn(float *c, int ldc, const float *a, int lda, const float *b, int ldb, int m, int n,
              int k, float beta);
 
-/** c (m, n) = a (k, m)^T * b (k, n) + beta * c. A linear layer's weight gradient: dw += dy^T * x. */
+/** c (m, n) = a (k, m)^T * b (k, n) + beta * c. A linear layer's weight gradient: dw += dy^T * x.
+ */
 void gemm_tn(float *c, int ldc, const float *a, int lda, const float *b, int ldb, int m, int n,
              int k, float beta);
 

@@ -1,17 +1,19 @@
 /**
  * How the vector kernels of math/ are compiled.
  *
- * FT_KERNEL builds a function once per instruction set and picks one when the program starts, so that
- * one binary serves AVX2 and AVX-512 nodes. It goes on functions that hold the loop itself: GCC outlines
- * an OpenMP region before it clones, so a region inside a clone would stay at the base instruction set.
+ * FT_KERNEL builds a function once per instruction set and picks one when the program starts, so
+ * that one binary serves AVX2 and AVX-512 nodes. It goes on functions that hold the loop itself:
+ * GCC outlines an OpenMP region before it clones, so a region inside a clone would stay at the base
+ * instruction set.
  *
- * glibc declares its vector expf only under -ffast-math, which this program never uses; declared here
- * it is used in `omp simd` loops. Its error is below 4 ulp.
+ * glibc declares its vector expf only under -ffast-math, which this program never uses; declared
+ * here it is used in `omp simd` loops. Its error is below 4 ulp.
  */
 #ifndef FT_MATH_KERNEL_H
 #define FT_MATH_KERNEL_H
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) &&                             \
+    !defined(__SANITIZE_ADDRESS__)
 #define FT_KERNEL                                                                                  \
     __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default"), noinline))
 #else

@@ -1,4 +1,5 @@
-/** Reductions over long vectors, in f64 and in an order that does not depend on the thread count. */
+/** Reductions over long vectors, in f64 and in an order that does not depend on the thread count.
+ */
 #ifndef FT_MATH_REDUCE_H
 #define FT_MATH_REDUCE_H
 

@@ -9,7 +9,7 @@
  * isolate_documents the part of one document in it. A partial window is simply shorter.
  */
 struct batch {
-    int n_tokens;           /**< tokens in use, at most micro_batch * seq_len */
+    int n_tokens; /**< tokens in use, at most micro_batch * seq_len */
     int n_segments;
     int32_t *tokens;        /**< (n_tokens) ids */
     int32_t *targets;       /**< (n_tokens) id to predict there; -1 = not supervised */
@@ -17,7 +17,7 @@ struct batch {
     int32_t *segment_start; /**< (n_segments + 1) first token of each segment, then n_tokens */
     int64_t n_supervised;   /**< targets that are not -1 */
 
-    int micro_batch;  /**< windows that fit */
+    int micro_batch; /**< windows that fit */
     int seq_len;
     int64_t *windows; /**< (micro_batch) window numbers, for whoever fills the batch */
     int64_t *starts;  /**< (seq_len) scratch: document borders of one window */

@@ -1,4 +1,5 @@
-/** Architecture of a model, from config.json or GGUF metadata: every number is in a checked range. */
+/** Architecture of a model, from config.json or GGUF metadata: every number is in a checked range.
+ */
 #ifndef FT_MODEL_CONFIG_H
 #define FT_MODEL_CONFIG_H
 

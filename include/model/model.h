@@ -38,12 +38,12 @@ struct model {
     float *params; /**< (N) */
     float *grads;  /**< (N) sums over supervised tokens; NULL for a model that only evaluates */
 
-    int max_tokens; /**< largest batch */
-    int max_length; /**< longest sequence */
+    int max_tokens;                /**< largest batch */
+    int max_length;                /**< longest sequence */
     struct block_offsets *offsets; /**< (L) */
     int64_t embed, final_norm, lm_head;
 
-    struct arena memory; /**< everything below */
+    struct arena memory;     /**< everything below */
     struct block_acts *acts; /**< (L); when only evaluating all blocks share one */
     float *x_last;           /**< (max_tokens, C) output of the last block */
     float *rstd_last;        /**< (max_tokens) */
@@ -89,7 +89,8 @@ double model_loss(struct model *model, const struct batch *batch);
 /** As model_loss, and adds the gradient of that SUM to model->grads. */
 double model_loss_backward(struct model *model, const struct batch *batch);
 
-/** Logits of every row: (n_tokens, V). For tests and continuations; training never holds them all. */
+/** Logits of every row: (n_tokens, V). For tests and continuations; training never holds them all.
+ */
 void model_logits(struct model *model, float *logits, const struct batch *batch);
 
 /** Floating-point operations of one training step over so many tokens in sequences of T. */

@@ -7,10 +7,10 @@
 #include "model/layout.h"
 
 struct adamw_hyper {
-    double lr;                     /**< of this step, after the schedule */
+    double lr; /**< of this step, after the schedule */
     double beta1, beta2, eps;
-    double weight_decay;           /**< decoupled, on tensors of two dimensions */
-    double clip;                   /**< global L2 norm; 0 = off */
+    double weight_decay; /**< decoupled, on tensors of two dimensions */
+    double clip;         /**< global L2 norm; 0 = off */
 };
 
 /**

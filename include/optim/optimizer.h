@@ -1,10 +1,10 @@
 /**
  * The data-parallel optimizer step: reduce gradients, clip, AdamW, share the result.
  *
- * The flat buffer is cut into one slice a rank. With zero = 1 a rank keeps the moments of its own slice
- * only (2N/size floats): reduce-scatter, step on the slice, all-gather. With zero = 0 every rank keeps all
- * moments (2N floats) and steps on everything after an all-reduce. Both give the same parameters on all
- * ranks.
+ * The flat buffer is cut into one slice a rank. With zero = 1 a rank keeps the moments of its own
+ * slice only (2N/size floats): reduce-scatter, step on the slice, all-gather. With zero = 0 every
+ * rank keeps all moments (2N floats) and steps on everything after an all-reduce. Both give the
+ * same parameters on all ranks.
  *
  * Source: Rajbhandari et al. 2020, section 5.1.
  */
@@ -19,10 +19,10 @@
 
 struct optimizer {
     int zero;
-    int64_t chunk;        /**< elements of one MPI call */
-    int64_t *first;       /**< (size + 1) borders of the slices, multiples of 16 but for the last */
-    int64_t from, to;     /**< elements whose moments this rank keeps */
-    float *m, *v;         /**< (to - from) each */
+    int64_t chunk;    /**< elements of one MPI call */
+    int64_t *first;   /**< (size + 1) borders of the slices, multiples of 16 but for the last */
+    int64_t from, to; /**< elements whose moments this rank keeps */
+    float *m, *v;     /**< (to - from) each */
 };
 
 /** Slice borders of N elements over size ranks: first (size + 1). */
@@ -48,11 +48,12 @@ float *optimizer_slice(const struct optimizer *o, float *moments, int rank);
  * @param[out]    norm     global L2 norm of the mean gradient before clipping
  * @param[in,out] params   (N), identical on all ranks on return
  * @param[in,out] grads    (N) sums over this rank's tokens; unspecified on return
- * @param[in]     n_tokens supervised tokens of the step over all ranks: gradients are divided by it once
+ * @param[in]     n_tokens supervised tokens of the step over all ranks: gradients are divided by it
+ * once
  * @return FT_OK, or FT_ERR_INTERNAL if the norm is not finite: same on all ranks, params untouched
  */
 ft_status optimizer_step(double *norm, struct optimizer *o, struct comm *comm, float *params,
-                         float *grads, const struct layout *layout,
-                         const struct adamw_hyper *hyper, int64_t n_tokens, int64_t step);
+                         float *grads, const struct layout *layout, const struct adamw_hyper *hyper,
+                         int64_t n_tokens, int64_t step);
 
 #endif

@@ -16,8 +16,9 @@ struct schedule {
 int64_t schedule_warmup_steps(double warmup, int64_t total_steps);
 
 /**
- * Learning rate of step s (from 1): lr * s / warmup_steps up to warmup_steps; then constant, linear or
- * cosine to min_lr at total_steps; wsd: constant, then linear to min_lr over the last 20 % of all steps.
+ * Learning rate of step s (from 1): lr * s / warmup_steps up to warmup_steps; then constant, linear
+ * or cosine to min_lr at total_steps; wsd: constant, then linear to min_lr over the last 20 % of
+ * all steps.
  */
 double schedule_lr(const struct schedule *schedule, int64_t step);
 

@@ -1,8 +1,8 @@
 /**
  * metrics.jsonl: one line per step and per evaluation. Rank 0 only; nothing here is collective.
  *
- * Numbers are printed with 17 significant digits: equal bits give equal text, and text gives the bits
- * back.
+ * Numbers are printed with 17 significant digits: equal bits give equal text, and text gives the
+ * bits back.
  */
 #ifndef FT_TRAIN_METRICS_H
 #define FT_TRAIN_METRICS_H
@@ -13,9 +13,9 @@
 #include "base/err.h"
 
 struct step_metrics {
-    int64_t step;     /**< from 1 */
-    double epoch;     /**< after the step, as a fraction */
-    double loss;      /**< mean over supervised tokens, before the update [nats] */
+    int64_t step; /**< from 1 */
+    double epoch; /**< after the step, as a fraction */
+    double loss;  /**< mean over supervised tokens, before the update [nats] */
     double lr;
     double grad_norm; /**< before clipping */
     int64_t tokens;   /**< supervised tokens of the step, all ranks */

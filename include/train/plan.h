@@ -1,4 +1,5 @@
-/** Memory that a run will take, and whether the machine has it: known before the first allocation. */
+/** Memory that a run will take, and whether the machine has it: known before the first allocation.
+ */
 #ifndef FT_TRAIN_PLAN_H
 #define FT_TRAIN_PLAN_H
 
@@ -9,7 +10,7 @@
 /** Bytes of one rank. */
 struct memory_plan {
     int64_t params, grads, moments, activations;
-    int64_t other;     /**< program, MPI and BLAS buffers, measured once and rounded up */
+    int64_t other; /**< program, MPI and BLAS buffers, measured once and rounded up */
     int64_t total;
     int64_t node;      /**< of all ranks of this rank's node */
     int64_t available; /**< what the node (or the job's control group) has free */
@@ -20,7 +21,8 @@ ft_status memory_plan_make(struct memory_plan *plan, const struct comm *comm,
                            const struct settings *settings, const struct model_config *config,
                            bool trains);
 
-/** Prints the plan (rank 0's) and refuses with numbers, FT_ERR_USAGE, where a node lacks memory. Collective. */
+/** Prints the plan (rank 0's) and refuses with numbers, FT_ERR_USAGE, where a node lacks memory.
+ * Collective. */
 ft_status memory_plan_check(const struct memory_plan *plan, struct comm *comm);
 
 #endif

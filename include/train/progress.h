@@ -1,4 +1,5 @@
-/** Progress on stderr, by rank 0: one line redrawn on a terminal, a plain line now and then elsewhere. */
+/** Progress on stderr, by rank 0: one line redrawn on a terminal, a plain line now and then
+ * elsewhere. */
 #ifndef FT_TRAIN_PROGRESS_H
 #define FT_TRAIN_PROGRESS_H
 

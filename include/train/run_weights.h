@@ -1,4 +1,5 @@
-/** The weights that evaluate and export use: those of a run where there is one, else the base model's. */
+/** The weights that evaluate and export use: those of a run where there is one, else the base
+ * model's. */
 #ifndef FT_TRAIN_RUN_WEIGHTS_H
 #define FT_TRAIN_RUN_WEIGHTS_H
 
@@ -7,8 +8,8 @@
 #include "train/session.h"
 
 /**
- * Fills the model's parameters on all ranks: of output.dir's best checkpoint, else of its newest valid
- * one, else of model.path. Reads only: no lock is taken, nothing is renamed. Collective.
+ * Fills the model's parameters on all ranks: of output.dir's best checkpoint, else of its newest
+ * valid one, else of model.path. Reads only: no lock is taken, nothing is renamed. Collective.
  *
  * Logs one line that says which.
  *

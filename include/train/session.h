@@ -1,6 +1,7 @@
 /**
- * What every verb with a RUN.cfg opens on the way to its work: model description, tokenizer, corpora,
- * model. Each step is collective and ends in agreement; session_close releases what was opened.
+ * What every verb with a RUN.cfg opens on the way to its work: model description, tokenizer,
+ * corpora, model. Each step is collective and ends in agreement; session_close releases what was
+ * opened.
  */
 #ifndef FT_TRAIN_SESSION_H
 #define FT_TRAIN_SESSION_H
@@ -28,7 +29,8 @@ struct session {
 /** Which corpora a verb wants. */
 enum { SESSION_TRAIN = 1, SESSION_VALIDATION = 2, SESSION_TEST = 4 };
 
-/** Reads the model's description (one rank a node) and its tokenizer; checks that they fit together. */
+/** Reads the model's description (one rank a node) and its tokenizer; checks that they fit
+ * together. */
 ft_status session_open_model(struct session *s, struct comm *comm, const struct settings *settings);
 
 /** Opens the wanted corpora, tokenising those that no cache holds. */
@@ -37,7 +39,8 @@ ft_status session_open_data(struct session *s, int wanted);
 /** Checks the memory plan, then takes the memory. */
 ft_status session_create_model(struct session *s, bool trains);
 
-/** Reads the parameters (one rank a node), sends them to the node's other ranks, and hashes them. */
+/** Reads the parameters (one rank a node), sends them to the node's other ranks, and hashes them.
+ */
 ft_status session_load_params(struct session *s);
 
 /** Not collective. */

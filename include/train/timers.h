@@ -6,11 +6,11 @@
 #include "comm/comm.h"
 
 enum phase {
-    PHASE_MODEL,      /**< reading the model */
-    PHASE_DATA,       /**< tokenising, reading token shards */
-    PHASE_COMPUTE,    /**< forward and backward */
-    PHASE_OPTIMIZER,  /**< reducing gradients, AdamW, sharing parameters */
-    PHASE_WAIT,       /**< waiting for the slowest rank before the reduction */
+    PHASE_MODEL,     /**< reading the model */
+    PHASE_DATA,      /**< tokenising, reading token shards */
+    PHASE_COMPUTE,   /**< forward and backward */
+    PHASE_OPTIMIZER, /**< reducing gradients, AdamW, sharing parameters */
+    PHASE_WAIT,      /**< waiting for the slowest rank before the reduction */
     PHASE_EVALUATE,
     PHASE_CHECKPOINT, /**< writing and reading checkpoints */
     PHASE_EXPORT,     /**< writing final/ */

@@ -30,7 +30,8 @@ struct trainer {
     struct progress progress;
 };
 
-/** Takes optimizer and batch memory, cuts the windows. The session's model holds the base parameters. */
+/** Takes optimizer and batch memory, cuts the windows. The session's model holds the base
+ * parameters. */
 ft_status trainer_open(struct trainer *t, struct session *session);
 
 /** Goes on from the newest valid checkpoint of output.dir, if there is one. */
@@ -52,8 +53,8 @@ void trainer_close(struct trainer *t);
 /** One optimizer step. */
 struct step_outcome {
     struct step_metrics metrics;
-    bool stop_requested;  /**< on any rank */
-    bool checkpoint_due;  /**< rank 0's clock says so */
+    bool stop_requested; /**< on any rank */
+    bool checkpoint_due; /**< rank 0's clock says so */
 };
 
 /**

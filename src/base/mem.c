@@ -1,6 +1,6 @@
 /*
- * Each block is preceded by a 64-byte header that holds its size, so that releasing needs no size and
- * the live count is exact:
+ * Each block is preceded by a 64-byte header that holds its size, so that releasing needs no size
+ * and the live count is exact:
  *
  *     | size_t bytes, pad to 64 | user bytes ... |
  *       ^ from aligned_alloc      ^ returned, 64-byte aligned

@@ -24,8 +24,8 @@ uint64_t rng_u64(uint64_t seed, uint64_t stream, uint64_t index)
     return (uint64_t)words[1] << 32 | words[0];
 }
 
-/* A balanced Feistel network on 2 * half_bits bits is a permutation of [0, 4^half_bits), which is less
- * than 4 n; walking until the value falls below n makes it one of [0, n). */
+/* A balanced Feistel network on 2 * half_bits bits is a permutation of [0, 4^half_bits), which is
+ * less than 4 n; walking until the value falls below n makes it one of [0, n). */
 int64_t rng_permute(uint64_t seed, uint64_t stream, int64_t n, int64_t position)
 {
     int half_bits = 1;

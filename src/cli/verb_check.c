@@ -1,6 +1,6 @@
 /*
- * Everything a training run does before its first step, but for the memory: data are checked by making
- * (or verifying) the token shards, which the run then reuses.
+ * Everything a training run does before its first step, but for the memory: data are checked by
+ * making (or verifying) the token shards, which the run then reuses.
  */
 #include <math.h>
 
@@ -21,8 +21,7 @@ static ft_status check_weights(const struct session *s)
     FT_TRY(layout_create(&layout, &s->config));
     const ft_status status = model_check_params(layout, &s->config, s->settings->model.path);
     if (status == FT_OK)
-        log_info("weights: %lld parameters in %d tensors", (long long)layout->N,
-                 layout->n_tensors);
+        log_info("weights: %lld parameters in %d tensors", (long long)layout->N, layout->n_tensors);
     layout_destroy(&layout);
     return status;
 }
@@ -33,7 +32,8 @@ static ft_status check_data(const struct session *s)
     struct window_set set;
     FT_TRY(window_set_init(&set, s->train, settings->data.seq_len, false,
                            settings->data.max_windows, settings->data.isolate_documents));
-    const int64_t per_epoch = loader_steps_per_epoch(set.n_windows, settings->training.global_batch);
+    const int64_t per_epoch =
+        loader_steps_per_epoch(set.n_windows, settings->training.global_batch);
     const int64_t total = settings->training.max_steps > 0
                               ? settings->training.max_steps
                               : (int64_t)ceil(settings->training.epochs * (double)per_epoch);

@@ -18,9 +18,10 @@ static void print_config(const struct model_config *c, const struct layout *l)
     printf("parameters        %lld in %d tensors\n", (long long)l->N, l->n_tensors);
     printf("layers            %d\nchannels          %d\n", c->L, c->C);
     printf("heads             %d of size %d, %d for keys and values\n", c->Hq, c->D, c->Hkv);
-    printf("intermediate      %d\nvocabulary        %d\npositions         %d\n", c->F, c->V, c->T_max);
+    printf("intermediate      %d\nvocabulary        %d\npositions         %d\n", c->F, c->V,
+           c->T_max);
     printf("rope              theta %g, %s\n", c->rope_theta,
-           c->n_rope_divisors > 0              ? "frequency factors from the file"
+           c->n_rope_divisors > 0           ? "frequency factors from the file"
            : c->rope_scaling == ROPE_LLAMA3 ? "llama3 scaling"
                                             : "no scaling");
     printf("tied embeddings   %s\n", yes_no[c->tied_embeddings]);

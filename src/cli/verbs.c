@@ -6,9 +6,9 @@ const struct verb cli_verbs[] = {
     {"", verb_train, "RUN.cfg [section.key=value ...]",
      "train, as the file says; goes on from output.dir's newest checkpoint",
      "Writes output.dir: checkpoints/, metrics.jsonl, timers.json, resolved.cfg and final/, a\n"
-     "Hugging Face folder. A finished run says so and ends with 0. SIGTERM, SIGINT and SIGUSR1 write\n"
-     "a checkpoint after the step that runs, then the program ends with 75: start it again to go on.\n"
-     "To start afresh name another output.dir.\n"},
+     "Hugging Face folder. A finished run says so and ends with 0. SIGTERM, SIGINT and SIGUSR1\n"
+     "write a checkpoint after the step that runs, then the program ends with 75: start it again\n"
+     "to go on. To start afresh name another output.dir.\n"},
     {"check", verb_check, "RUN.cfg [section.key=value ...]",
      "check configuration, model, tokenizer, data and memory; no training",
      "Says what would run. The data are checked by making their token shards, which training then\n"
@@ -18,7 +18,7 @@ const struct verb cli_verbs[] = {
      "All ranks share the work. Training does this by itself where the shards are missing.\n"},
     {"evaluate", verb_evaluate, "RUN.cfg [--base] [section.key=value ...]",
      "loss, perplexity and tokens as one JSON line on stdout",
-     "Data: data.test, else data.validation, else the part that data.validation_fraction sets aside.\n"
+     "Data: data.test, else data.validation, else the part set aside by data.validation_fraction.\n"
      "Weights: the best checkpoint of output.dir, else its newest one, else model.path as it is;\n"
      "--base takes model.path in any case.\n"},
     {"inspect", verb_inspect, "PATH",

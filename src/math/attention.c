@@ -1,12 +1,13 @@
 /*
- * One task is one head of one sequence. A tile of 64 query rows meets all keys it may see in one matrix
- * product, so a row of scores is complete and softmax needs no running maximum; the block is
- * 64 x T floats per thread (1 MB at T = 4096), which stays in the second-level cache at usual lengths.
- * Online softmax over key tiles would bound it further, at the price of smaller products and of
- * rescaling the output; it would win from about T = 32k on.
+ * One task is one head of one sequence. A tile of 64 query rows meets all keys it may see in one
+ * matrix product, so a row of scores is complete and softmax needs no running maximum; the block is
+ * 64 x T floats per thread (1 MB at T = 4096), which stays in the second-level cache at usual
+ * lengths. Online softmax over key tiles would bound it further, at the price of smaller products
+ * and of rescaling the output; it would win from about T = 32k on.
  *
  * Backward: query heads of one group add to the same dk and dv. Each head writes its own copy
- * (n_tokens, D), summed afterwards in head order: no locks, and the same bits at every thread count.
+ * (n_tokens, D), summed afterwards in head order: no locks, and the same bits at every thread
+ * count.
  */
 #include "math/attention.h"
 

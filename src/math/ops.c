@@ -42,8 +42,8 @@ void rmsnorm_forward(float *y, float *sum, float *rstd, const float *x, const fl
     for (int t = 0; t < n; t++) {
         const int64_t at = (int64_t)t * C;
         const float *row = delta ? sum + at : x + at;
-        const float square = delta ? row_add_square(sum + at, x + at, delta + at, C)
-                                   : row_dot(row, row, C);
+        const float square =
+            delta ? row_add_square(sum + at, x + at, delta + at, C) : row_dot(row, row, C);
         rstd[t] = 1.0f / sqrtf(square / (float)C + eps);
         if (y)
             row_scale(y + at, row, w, rstd[t], C);

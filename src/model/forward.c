@@ -52,6 +52,6 @@ void blocks_forward(struct model *model, const struct batch *batch)
         before = a->x_mid;
         delta = model->delta;
     }
-    rmsnorm_forward(model->h, model->x_last, model->rstd_last, before, delta,
-                    p + model->final_norm, n, C, eps);
+    rmsnorm_forward(model->h, model->x_last, model->rstd_last, before, delta, p + model->final_norm,
+                    n, C, eps);
 }

@@ -5,8 +5,8 @@
  *     per block   n * (2 C + 2 + (Hq + 2 Hkv) D + Hq D + Hq + 2 F)
  *     scratch     once, reused by every block; logits LM_CHUNK * V
  *
- * Outputs of the norms and of SwiGLU are not kept: the backward pass makes them again, which costs one
- * pass over memory and saves (2 C + F) n per block.
+ * Outputs of the norms and of SwiGLU are not kept: the backward pass makes them again, which costs
+ * one pass over memory and saves (2 C + F) n per block.
  */
 #include "model/model.h"
 
@@ -70,8 +70,8 @@ static void push_all(struct arena *arena, struct model *m, bool trains)
     m->losses = arena_push(arena, n, f);
     m->cosine = arena_push(arena, half, f);
     m->sine = arena_push(arena, half, f);
-    m->attention = arena_push(arena, attention_scratch_count(m->max_length, omp_get_max_threads()),
-                              f);
+    m->attention =
+        arena_push(arena, attention_scratch_count(m->max_length, omp_get_max_threads()), f);
     if (trains)
         push_backward(arena, m, n);
 }
@@ -95,24 +95,25 @@ ft_status model_activation_bytes(int64_t *bytes, const struct model_config *conf
 static void find_offsets(struct model *m)
 {
     for (int l = 0; l < m->config.L; l++)
-        m->offsets[l] = (struct block_offsets){
-            .attn_norm = layout_offset(m->layout, ROLE_ATTN_NORM, l),
-            .qkv = layout_offset(m->layout, ROLE_Q, l),
-            .qkv_bias = layout_offset(m->layout, ROLE_Q_BIAS, l),
-            .o = layout_offset(m->layout, ROLE_O, l),
-            .o_bias = layout_offset(m->layout, ROLE_O_BIAS, l),
-            .mlp_norm = layout_offset(m->layout, ROLE_MLP_NORM, l),
-            .gate_up = layout_offset(m->layout, ROLE_GATE, l),
-            .gate_up_bias = layout_offset(m->layout, ROLE_GATE_BIAS, l),
-            .down = layout_offset(m->layout, ROLE_DOWN, l),
-            .down_bias = layout_offset(m->layout, ROLE_DOWN_BIAS, l)};
+        m->offsets[l] =
+            (struct block_offsets){.attn_norm = layout_offset(m->layout, ROLE_ATTN_NORM, l),
+                                   .qkv = layout_offset(m->layout, ROLE_Q, l),
+                                   .qkv_bias = layout_offset(m->layout, ROLE_Q_BIAS, l),
+                                   .o = layout_offset(m->layout, ROLE_O, l),
+                                   .o_bias = layout_offset(m->layout, ROLE_O_BIAS, l),
+                                   .mlp_norm = layout_offset(m->layout, ROLE_MLP_NORM, l),
+                                   .gate_up = layout_offset(m->layout, ROLE_GATE, l),
+                                   .gate_up_bias = layout_offset(m->layout, ROLE_GATE_BIAS, l),
+                                   .down = layout_offset(m->layout, ROLE_DOWN, l),
+                                   .down_bias = layout_offset(m->layout, ROLE_DOWN_BIAS, l)};
     m->embed = layout_offset(m->layout, ROLE_EMBED, -1);
     m->final_norm = layout_offset(m->layout, ROLE_FINAL_NORM, -1);
     m->lm_head = m->config.tied_embeddings ? m->embed : layout_offset(m->layout, ROLE_LM_HEAD, -1);
 }
 
-/* Llama 3 stretches the slow rotations only: wavelengths beyond original/low by `factor`, those below
- * original/high not at all, smoothly between. Source: Dubey et al. 2024 and transformers' llama3 rope. */
+/* Llama 3 stretches the slow rotations only: wavelengths beyond original/low by `factor`, those
+ * below original/high not at all, smoothly between. Source: Dubey et al. 2024 and transformers'
+ * llama3 rope. */
 static double rope_frequency(const struct model_config *c, int i)
 {
     const double plain = pow(c->rope_theta, -2.0 * i / c->D);

@@ -55,8 +55,8 @@ float *optimizer_slice(const struct optimizer *o, float *moments, int rank)
 }
 
 ft_status optimizer_step(double *norm, struct optimizer *o, struct comm *comm, float *params,
-                         float *grads, const struct layout *layout,
-                         const struct adamw_hyper *hyper, int64_t n_tokens, int64_t step)
+                         float *grads, const struct layout *layout, const struct adamw_hyper *hyper,
+                         int64_t n_tokens, int64_t step)
 {
     const int rank = comm_rank(comm);
     const int64_t mine = o->first[rank], end = o->first[rank + 1];
@@ -68,10 +68,11 @@ ft_status optimizer_step(double *norm, struct optimizer *o, struct comm *comm, f
     comm_sum_f64(comm, &square, 1);
     *norm = sqrt(square) / (double)n_tokens;
     if (!isfinite(*norm))
-        return ft_fail(FT_ERR_INTERNAL,
-                       "gradient norm of step %lld is not finite; parameters were left as they were "
-                       "(lower training.lr, or look at the data of this step)",
-                       (long long)step);
+        return ft_fail(
+            FT_ERR_INTERNAL,
+            "gradient norm of step %lld is not finite; parameters were left as they were "
+            "(lower training.lr, or look at the data of this step)",
+            (long long)step);
     double factor = 1.0;
     if (hyper->clip > 0.0 && hyper->clip / (*norm + 1e-6) < 1.0)
         factor = hyper->clip / (*norm + 1e-6);

@@ -26,8 +26,7 @@ ft_status evaluate_windows(struct evaluation *out, struct comm *comm, struct mod
 {
     const int64_t W = set->n_windows, rank = comm_rank(comm), size = comm_size(comm);
     double sums[2] = {0, 0};
-    FT_AGREE(comm, sum_windows(sums, model, set, batch, rank * W / size,
-                               (rank + 1) * W / size));
+    FT_AGREE(comm, sum_windows(sums, model, set, batch, rank * W / size, (rank + 1) * W / size));
     comm_sum_f64(comm, sums, 2);
     out->tokens = (int64_t)sums[1];
     out->loss = sums[0] / sums[1];

@@ -55,13 +55,13 @@ static ft_status flushed(FILE *file, int written)
 
 ft_status metrics_write_step(FILE *file, const struct step_metrics *m)
 {
-    return flushed(file, fprintf(file,
-                                 "{\"step\": %lld, \"epoch\": %.17g, \"loss\": %.17g, "
-                                 "\"lr\": %.17g, \"grad_norm\": %.17g, \"tokens\": %lld, "
-                                 "\"ms\": %.3f, \"tokens_per_s\": %.1f}\n",
-                                 (long long)m->step, m->epoch, m->loss, m->lr, m->grad_norm,
-                                 (long long)m->tokens, 1e3 * m->seconds,
-                                 (double)m->tokens / m->seconds));
+    return flushed(file,
+                   fprintf(file,
+                           "{\"step\": %lld, \"epoch\": %.17g, \"loss\": %.17g, "
+                           "\"lr\": %.17g, \"grad_norm\": %.17g, \"tokens\": %lld, "
+                           "\"ms\": %.3f, \"tokens_per_s\": %.1f}\n",
+                           (long long)m->step, m->epoch, m->loss, m->lr, m->grad_norm,
+                           (long long)m->tokens, 1e3 * m->seconds, (double)m->tokens / m->seconds));
 }
 
 ft_status metrics_write_evaluation(FILE *file, int64_t step, double epoch, double loss,

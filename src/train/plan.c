@@ -50,10 +50,11 @@ ft_status memory_plan_make(struct memory_plan *plan, const struct comm *comm,
     *plan = (struct memory_plan){.other = OTHER_BYTES};
     FT_TRY(fault_point("plan"));
     if ((int64_t)sequences * length > TOKENS_MAX)
-        return ft_fail(FT_ERR_USAGE,
-                       "training.micro_batch = %d times data.seq_len = %d are more than %d tokens at "
-                       "a time; lower one of them",
-                       sequences, length, TOKENS_MAX);
+        return ft_fail(
+            FT_ERR_USAGE,
+            "training.micro_batch = %d times data.seq_len = %d are more than %d tokens at "
+            "a time; lower one of them",
+            sequences, length, TOKENS_MAX);
     FT_TRY(layout_create(&layout, config));
     const int64_t N = layout->N, size = comm_size(comm);
     layout_destroy(&layout);
@@ -63,8 +64,7 @@ ft_status memory_plan_make(struct memory_plan *plan, const struct comm *comm,
         plan->moments = 8 * (settings->distributed.zero ? (N + size - 1) / size : N);
     }
     FT_TRY(model_activation_bytes(&plan->activations, config, sequences * length, length, trains));
-    plan->total =
-        plan->params + plan->grads + plan->moments + plan->activations + plan->other;
+    plan->total = plan->params + plan->grads + plan->moments + plan->activations + plan->other;
     plan->node = plan->total * comm_node_size(comm);
     plan->available = available_bytes();
     return FT_OK;

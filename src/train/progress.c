@@ -11,8 +11,8 @@
 enum { BAR = 24 };
 static const double LINE_EVERY_S = 10.0, REDRAW_EVERY_S = 0.1;
 
-/* mpirun hands a rank's stderr on through a pipe: then its own stderr decides. It is rank 0's parent
- * where both are on one node. */
+/* mpirun hands a rank's stderr on through a pipe: then its own stderr decides. It is rank 0's
+ * parent where both are on one node. */
 static bool writes_to_terminal(void)
 {
     char path[64], target[64];

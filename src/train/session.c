@@ -98,8 +98,8 @@ ft_status session_create_model(struct session *s, bool trains)
     const int length = s->settings->data.seq_len;
     FT_AGREE(s->comm, memory_plan_make(&plan, s->comm, s->settings, &s->config, trains));
     FT_TRY(memory_plan_check(&plan, s->comm));
-    FT_AGREE(s->comm, model_create(&s->model, &s->config, s->settings->training.micro_batch * length,
-                                   length, trains));
+    FT_AGREE(s->comm, model_create(&s->model, &s->config,
+                                   s->settings->training.micro_batch * length, length, trains));
     return FT_OK;
 }
 

@@ -1,8 +1,8 @@
 /*
  * A step has three collectives whatever happens on a rank: the sum of (loss, tokens, failures, stop
  * flags, clock), the reduction of gradients with its norm, and the sharing of parameters. A local
- * failure rides in the first as a count, so that the agreement about its message is entered by all ranks
- * or by none.
+ * failure rides in the first as a count, so that the agreement about its message is entered by all
+ * ranks or by none.
  */
 #include <math.h>
 #include <string.h>
@@ -101,11 +101,11 @@ ft_status trainer_step(struct step_outcome *out, struct trainer *t, int64_t step
     timers_stop(&t->session->timers, PHASE_COMPUTE);
     FT_TRY(share_sums(sums, t, local, step)); /* equal on all ranks */
     const int64_t within = (step - 1) % t->steps_per_epoch + 1;
-    out->metrics = (struct step_metrics){
-        .step = step,
-        .tokens = (int64_t)sums[SUM_TOKENS],
-        .loss = sums[SUM_LOSS] / sums[SUM_TOKENS],
-        .epoch = (double)plan.epoch + (double)within / (double)t->steps_per_epoch};
+    out->metrics = (struct step_metrics){.step = step,
+                                         .tokens = (int64_t)sums[SUM_TOKENS],
+                                         .loss = sums[SUM_LOSS] / sums[SUM_TOKENS],
+                                         .epoch = (double)plan.epoch +
+                                                  (double)within / (double)t->steps_per_epoch};
     out->stop_requested = sums[SUM_STOP] > 0;
     out->checkpoint_due = sums[SUM_CLOCK] > 0;
     FT_TRY(update(&out->metrics, t, step));

@@ -4,8 +4,8 @@
 #include "base/file.h"
 #include "base/timer.h"
 
-static const char *const names[N_PHASES] = {"model",    "data",       "compute", "optimizer", "wait",
-                                            "evaluate", "checkpoint", "export"};
+static const char *const names[N_PHASES] = {"model", "data",     "compute",    "optimizer",
+                                            "wait",  "evaluate", "checkpoint", "export"};
 
 void timers_start(struct timers *timers)
 {
@@ -41,7 +41,6 @@ ft_status timers_write(const struct timers *timers, struct comm *comm, const cha
     comm_min_f64(comm, min, N_PHASES);
     comm_sum_f64(comm, sum, N_PHASES);
     comm_max_f64(comm, max, N_PHASES);
-    return comm_agree(comm, comm_rank(comm) == 0
-                                ? write_table(min, sum, max, comm_size(comm), path)
-                                : FT_OK);
+    return comm_agree(comm, comm_rank(comm) == 0 ? write_table(min, sum, max, comm_size(comm), path)
+                                                 : FT_OK);
 }

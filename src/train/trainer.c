@@ -45,12 +45,12 @@ static void plan_steps(struct trainer *t)
     t->total_steps = s->training.max_steps > 0
                          ? s->training.max_steps
                          : (int64_t)ceil(s->training.epochs * (double)t->steps_per_epoch);
-    t->schedule = (struct schedule){
-        .kind = s->training.schedule,
-        .lr = s->training.lr,
-        .min_lr = s->training.min_lr,
-        .warmup_steps = schedule_warmup_steps(s->training.warmup, t->total_steps),
-        .total_steps = t->total_steps};
+    t->schedule =
+        (struct schedule){.kind = s->training.schedule,
+                          .lr = s->training.lr,
+                          .min_lr = s->training.min_lr,
+                          .warmup_steps = schedule_warmup_steps(s->training.warmup, t->total_steps),
+                          .total_steps = t->total_steps};
 }
 
 static ft_status cut_windows(struct trainer *t)
@@ -133,8 +133,8 @@ static ft_status evaluate(struct trainer *t)
     progress_break(&t->progress);
     log_info("step %lld: validation loss %.4f, perplexity %.2f (%lld tokens)",
              (long long)t->meta.step, e.loss, exp(e.loss), (long long)e.tokens);
-    FT_AGREE(s->comm, t->metrics ? metrics_write_evaluation(t->metrics, t->meta.step,
-                                                            t->meta.epoch, e.loss, e.tokens)
+    FT_AGREE(s->comm, t->metrics ? metrics_write_evaluation(t->metrics, t->meta.step, t->meta.epoch,
+                                                            e.loss, e.tokens)
                                  : FT_OK);
     t->meta.evals_since_best++;
     if (e.loss >= t->meta.best_metric) /* false while there is none: NaN */
@@ -168,8 +168,7 @@ static ft_status advance(bool *done, struct trainer *t, int64_t step)
     t->meta.loss[step - 1] = out.metrics.loss;
     t->meta.n_loss = step;
     progress_step(&t->progress, &out.metrics);
-    FT_AGREE(t->session->comm,
-             t->metrics ? metrics_write_step(t->metrics, &out.metrics) : FT_OK);
+    FT_AGREE(t->session->comm, t->metrics ? metrics_write_step(t->metrics, &out.metrics) : FT_OK);
     if (evaluation_is_due(t, step))
         FT_TRY(evaluate(t));
     *done = step == t->total_steps || patience_is_over(t);
@@ -178,8 +177,8 @@ static ft_status advance(bool *done, struct trainer *t, int64_t step)
                         (s->checkpoint.every_steps > 0 && step % s->checkpoint.every_steps == 0);
     if (is_due && t->last_checkpoint_step != step)
         FT_TRY(trainer_checkpoint(t));
-    return stops ? ft_fail(FT_STOPPED, "stopped by a signal after step %lld of %lld", (long long)step,
-                           (long long)t->total_steps)
+    return stops ? ft_fail(FT_STOPPED, "stopped by a signal after step %lld of %lld",
+                           (long long)step, (long long)t->total_steps)
                  : FT_OK;
 }
 

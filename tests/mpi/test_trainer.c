@@ -1,6 +1,6 @@
 /*
- * A training step allocates nothing, leaves equal parameters on all ranks, and refuses numbers that are
- * not finite with the same status everywhere.
+ * A training step allocates nothing, leaves equal parameters on all ranks, and refuses numbers that
+ * are not finite with the same status everywhere.
  */
 #include <stdlib.h>
 #include <unistd.h>
@@ -27,11 +27,10 @@ static void write_corpus(struct comm *comm, const char *folder)
 
 static struct settings *make_settings(const char *folder)
 {
-    static const char text[] =
-        "model: { path = \"" TESTS_DIR "/golden/gguf/llama-tiny.gguf\"; };\n"
-        "data: { train = \"t.jsonl\"; seq_len = 16; };\n"
-        "training: { max_steps = 50; global_batch = 7; micro_batch = 2; };\n"
-        "output: { dir = \"out\"; };\n";
+    static const char text[] = "model: { path = \"" TESTS_DIR "/golden/gguf/llama-tiny.gguf\"; };\n"
+                               "data: { train = \"t.jsonl\"; seq_len = 16; };\n"
+                               "training: { max_steps = 50; global_batch = 7; micro_batch = 2; };\n"
+                               "output: { dir = \"out\"; };\n";
     struct settings *settings = NULL;
     CHECK_STATUS(settings_parse(&settings, text, sizeof text - 1, "test", folder, 0, NULL), FT_OK);
     return settings;

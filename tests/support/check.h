@@ -1,4 +1,5 @@
-/** Checks of the unit tests: a failed check prints where and what, and makes the test's exit code 1. */
+/** Checks of the unit tests: a failed check prints where and what, and makes the test's exit
+ * code 1. */
 #ifndef FT_TESTS_CHECK_H
 #define FT_TESTS_CHECK_H
 
@@ -23,7 +24,7 @@ static int check_failures;
 #define CHECK_CLOSE(a, b, tolerance)                                                               \
     do {                                                                                           \
         const double check_a = (double)(a), check_b = (double)(b);                                 \
-        if (!(fabs(check_a - check_b) <= (tolerance) * fmax(fabs(check_b), 1e-30))) {              \
+        if (!(fabs(check_a - check_b) <= (tolerance)*fmax(fabs(check_b), 1e-30))) {                \
             (void)fprintf(stderr, "%s:%d: %s = %.9g, expected %s = %.9g within %g relative\n",     \
                           __FILE__, __LINE__, #a, check_a, #b, check_b, (double)(tolerance));      \
             check_failures++;                                                                      \

@@ -1,4 +1,5 @@
-/** The example files in models/ and data/: a test that needs one fails without it, nothing is skipped. */
+/** The example files in models/ and data/: a test that needs one fails without it, nothing is
+ * skipped. */
 #ifndef FT_TESTS_EXAMPLE_FILES_H
 #define FT_TESTS_EXAMPLE_FILES_H
 

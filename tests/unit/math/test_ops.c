@@ -151,8 +151,7 @@ static void slow_attention(double *o, int row, int first, int h)
     for (int i = 0; i < D; i++) {
         o[i] = 0;
         for (int k = first; k <= row; k++)
-            o[i] += weight[k] / total *
-                    (double)qkv[k * ROW + (HQ + HKV + h / (HQ / HKV)) * D + i];
+            o[i] += weight[k] / total * (double)qkv[k * ROW + (HQ + HKV + h / (HQ / HKV)) * D + i];
     }
 }
 

@@ -70,7 +70,8 @@ static void open_in(struct weights **file, const char *folder, const char *name)
     CHECK_STATUS(weights_open(file, path), FT_OK);
 }
 
-static void check_logits(struct model *model, struct weights *file, const char *suffix, int B, int T)
+static void check_logits(struct model *model, struct weights *file, const char *suffix, int B,
+                         int T)
 {
     char name[32];
     struct windows w;
