@@ -119,20 +119,33 @@ const char *comm_library(void)
     return text;
 }
 
+/* A stop on request must not hide another rank's failure, whatever the exit codes' order. */
+enum { SEVERITY_STOPPED = 1 };
+
+static int severity_of(ft_status status)
+{
+    return status == FT_STOPPED ? SEVERITY_STOPPED : (int)status;
+}
+
+static ft_status status_of(int severity)
+{
+    return severity == SEVERITY_STOPPED ? FT_STOPPED : (ft_status)severity;
+}
+
 ft_status comm_agree(struct comm *comm, ft_status local)
 {
     struct {
-        int code, rank;
-    } worst = {(int)local, comm->rank};
+        int severity, rank;
+    } worst = {severity_of(local), comm->rank};
     char text[FT_ERR_TEXT_MAX];
     CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &worst, 1, MPI_2INT, MPI_MAXLOC, comm->world));
-    if (worst.code == FT_OK)
+    if (worst.severity == FT_OK)
         return FT_OK;
     (void)snprintf(text, sizeof text, "%s", ft_error_text());
     CHECK_MPI(MPI_Bcast(text, FT_ERR_TEXT_MAX, MPI_CHAR, worst.rank, comm->world));
     if (worst.rank == 0)
-        return ft_fail((ft_status)worst.code, "%s", text);
-    return ft_fail((ft_status)worst.code, "rank %d: %s", worst.rank, text);
+        return ft_fail(status_of(worst.severity), "%s", text);
+    return ft_fail(status_of(worst.severity), "rank %d: %s", worst.rank, text);
 }
 
 void comm_barrier(struct comm *comm)

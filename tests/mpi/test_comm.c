@@ -54,6 +54,9 @@ static void test_agreement(struct comm *comm)
     CHECK_STATUS(comm_agree(comm, rank == last ? FT_ERR_IO : FT_ERR_INPUT), FT_ERR_IO);
     (void)snprintf(expected, sizeof expected, last ? "rank %d: from %d" : "from 0", last, last);
     CHECK(strcmp(ft_error_text(), expected) == 0);
+    /* a stop on request is agreed on, but any failure outranks it */
+    CHECK_STATUS(comm_agree(comm, rank == 0 ? FT_STOPPED : FT_OK), FT_STOPPED);
+    CHECK_STATUS(comm_agree(comm, rank == 0 ? FT_ERR_IO : FT_STOPPED), FT_ERR_IO);
 }
 
 static void test_slices(struct comm *comm)
