@@ -11,12 +11,12 @@ threads=$((cores / ranks))
 [ "$threads" -ge 1 ] || threads=1
 
 tools/setup.sh
-build build
-python3 tools/fetch_examples.py
+build build finetune
+python3 tools/fetch_examples.py --only smollm2 legal
 export OMP_NUM_THREADS=$threads
 # unbound: right on any mixture of cores, hardware threads and containers, if not the last percent
 mpirun -q -np $ranks --bind-to none build/finetune configs/quickstart.cfg "$@"
 
 echo
 echo "The run is in runs/quickstart: metrics.jsonl (the loss of every step), checkpoints/, final/."
-echo "Next: OMP_NUM_THREADS=$cores mpirun -np 1 --bind-to none build/finetune evaluate configs/quickstart.cfg"
+echo "Next: build/finetune evaluate configs/quickstart.cfg data.max_windows=32"
