@@ -1,11 +1,11 @@
 /*
- * Slices are reduced with one MPI_Reduce per owner and chunk instead of MPI_Reduce_scatter: Open MPI's
- * reduce-scatter allocates temporaries of the whole buffer, while a chunk bounds them to its own size
- * whatever N is, and int counts never meet a 64-bit length. Bytes moved: (n-1)/n * 4N per rank for the
- * reduction and the same for the gather, as any reduce-scatter + all-gather.
+ * Slices are reduced with one MPI_Reduce per owner and chunk instead of MPI_Reduce_scatter: Open
+ * MPI's reduce-scatter allocates temporaries of the whole buffer, while a chunk bounds them to its
+ * own size whatever N is, and int counts never meet a 64-bit length. Bytes moved: (n-1)/n * 4N per
+ * rank for the reduction and the same for the gather, as any reduce-scatter + all-gather.
  *
- * Results differ in the last bits between rank counts (another order of summation) and are the same in
- * every run at one rank count.
+ * Results differ in the last bits between rank counts (another order of summation) and are the same
+ * in every run at one rank count.
  */
 #include "comm/comm.h"
 
@@ -41,9 +41,9 @@ static int env_int(const char *name)
     return text ? (int)strtol(text, NULL, 10) : 0;
 }
 
-/* A launcher that does not speak this MPI's protocol starts N worlds of one rank each: they would all
- * write into one output directory. srun says so by SLURM_NTASKS inside a step; a batch script's own
- * shell (SLURM_STEP_ID unset) may run any verb alone. */
+/* A launcher that does not speak this MPI's protocol starts N worlds of one rank each: they would
+ * all write into one output directory. srun says so by SLURM_NTASKS inside a step; a batch script's
+ * own shell (SLURM_STEP_ID unset) may run any verb alone. */
 static ft_status check_launcher(const struct comm *comm)
 {
     const int n_openmpi = env_int("OMPI_COMM_WORLD_SIZE");
@@ -157,8 +157,8 @@ static void bcast(MPI_Comm where, void *data, int64_t bytes, int root)
 {
     char *at = data;
     for (int64_t left = bytes; left > 0; left -= CHUNK_BYTES, at += CHUNK_BYTES)
-        CHECK_MPI(MPI_Bcast(at, (int)(left < CHUNK_BYTES ? left : CHUNK_BYTES), MPI_BYTE, root,
-                            where));
+        CHECK_MPI(
+            MPI_Bcast(at, (int)(left < CHUNK_BYTES ? left : CHUNK_BYTES), MPI_BYTE, root, where));
 }
 
 void comm_bcast(struct comm *comm, void *data, int64_t bytes, int root)
@@ -171,8 +171,8 @@ void comm_node_bcast(struct comm *comm, void *data, int64_t bytes)
     bcast(comm->node, data, bytes, 0);
 }
 
-static void all_reduce(const struct comm *comm, void *values, int64_t n, int64_t chunk,
-                       size_t size, MPI_Datatype type, MPI_Op op)
+static void all_reduce(const struct comm *comm, void *values, int64_t n, int64_t chunk, size_t size,
+                       MPI_Datatype type, MPI_Op op)
 {
     char *at = values;
     if (comm->size == 1)

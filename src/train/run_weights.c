@@ -26,9 +26,8 @@ ft_status run_weights_load(struct session *s, bool base)
     if (!base && has_best)
         return load_checkpoint(s, best);
     if (!base) {
-        FT_AGREE(s->comm, comm_rank(s->comm) == 0
-                              ? ckpt_newest(s->settings->output.dir, &step)
-                              : FT_OK);
+        FT_AGREE(s->comm,
+                 comm_rank(s->comm) == 0 ? ckpt_newest(s->settings->output.dir, &step) : FT_OK);
         comm_bcast(s->comm, &step, sizeof step, 0);
     }
     if (step >= 0) {
