@@ -5,6 +5,7 @@ finetune=$1 mpiexec=$2 source=$3
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
+export TMPDIR=$work # Open MPI's own files: two jobs at once race for their folder in /tmp
 failures=0
 
 fail() {
