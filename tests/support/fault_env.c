@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/fault.h"
+#include "base/mem.h"
 
 enum { EXIT_OF_FAULT = 3, AN_HOUR = 3600 };
 
@@ -41,8 +42,19 @@ static ft_status fail_here(const char *phase)
     return ft_fail(FT_ERR_IO, "injected failure in %s", phase);
 }
 
+static void check_released(void)
+{
+    const long long bytes = (long long)mem_live_bytes();
+    if (bytes == 0)
+        return;
+    (void)fprintf(stderr, "finetune: error: %lld bytes were not released\n", bytes);
+    _exit(FT_ERR_INTERNAL);
+}
+
 __attribute__((constructor)) static void install(void)
 {
+    if (atexit(check_released) != 0)
+        _exit(EXIT_OF_FAULT);
     const char *text = getenv("FT_FAULT");
     if (!text)
         return;
