@@ -74,8 +74,10 @@ int main(int argc, char **argv)
     struct comm *comm = NULL;
     if (usage_is_wanted(argc, argv))
         return answer(argc, argv);
+    const int launched_as =
+        launcher_rank(); /* before MPI_Init, which sets these names for a lone process */
     ft_status status = comm_open(&comm, &argc, &argv);
-    const bool is_speaking = comm_rank(comm) == 0 && launcher_rank() == 0;
+    const bool is_speaking = comm_rank(comm) == 0 && launched_as == 0;
     log_set_speaking(is_speaking);
     if (status == FT_OK)
         status = run(comm, argc, argv);
