@@ -74,8 +74,8 @@ int main(int argc, char **argv)
     struct comm *comm = NULL;
     if (usage_is_wanted(argc, argv))
         return answer(argc, argv);
-    const int launched_as =
-        launcher_rank(); /* before MPI_Init, which sets these names for a lone process */
+    /* before comm_open: MPI sets these names itself, to 0, where it sees no launcher */
+    const int launched_as = launcher_rank();
     ft_status status = comm_open(&comm, &argc, &argv);
     const bool is_speaking = comm_rank(comm) == 0 && launched_as == 0;
     log_set_speaking(is_speaking);
