@@ -1,12 +1,14 @@
 /*
  * A shard as HDF5 sees it:
  *
- *     /                      attributes: step, world_size, rank, first, end, n_elements, epoch,
- * position, seed, best_metric, best_step, evals_since_best, settings, hashes, program, revision,
- * host, mpi, blas, parent_run, format /params/<name>         (count) f32, the part of the tensor
- * that lies in this rank's slice; attributes global_shape, offset (first element within the
- * tensor), count /adam_m/<name>         the same part of the first moments /adam_v/<name> the same
- * part of the second moments /history/loss          (step) f64, in shard 0 only
+ *     /                  attributes: step, world_size, rank, first, end, n_elements, epoch,
+ *                        position, seed, best_metric, best_step, evals_since_best, settings,
+ *                        hashes, program, revision, host, mpi, blas, parent_run, format
+ *     /params/<name>     (count) f32, the part of the tensor that lies in this rank's slice;
+ *                        attributes global_shape, offset (first element within the tensor), count
+ *     /adam_m/<name>     the same part of the first moments
+ *     /adam_v/<name>     the same part of the second moments
+ *     /history/loss      (step) f64, in shard 0 only
  *
  * Slices are cut by elements, not by tensors, so that every rank has the same work: a slice begins
  * and ends in mid-row, and parts are therefore one-dimensional. The host is the one thing in a

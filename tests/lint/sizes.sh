@@ -1,5 +1,6 @@
 #!/bin/bash
-# Functions of at most 80 lines, median 20, 90th percentile 50; files of at most 600 lines.
+# Functions of at most 80 lines, median 20, 90th percentile 50; files of at most 600 lines,
+# lines of at most 100 columns.
 # A function is counted from the line of its name to its closing brace.
 # Usage: sizes.sh SOURCE_DIR
 set -u
@@ -36,5 +37,8 @@ echo "longest files:"
 tail -n 3 <<<"$sizes"
 long=$(awk '$1 > 600' <<<"$sizes")
 [ -z "$long" ] || fail "files of more than 600 lines:"$'\n'"$long"
+
+wide=$(find src include tools tests -name '*.[ch]' | sort | LC_ALL=C.UTF-8 xargs awk 'length > 100 { print FILENAME ":" FNR }')
+[ -z "$wide" ] || fail "lines of more than 100 columns:"$'\n'"$wide"
 
 [ $failures -eq 0 ]

@@ -49,6 +49,23 @@ static void check_replicas(struct comm *comm, const struct model *model)
     mem_free(mine);
 }
 
+/* A loss can be finite and its gradient not: all ranks refuse, with parameters as they were. */
+static void test_bad_gradient(struct trainer *t)
+{
+    struct model *model = t->session->model;
+    const struct adamw_hyper hyper = {.lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8};
+    double norm;
+    const float kept = model->params[model->embed];
+    memset(model->grads, 0, (size_t)model->layout->N * sizeof *model->grads);
+    if (comm_rank(t->session->comm) == 0)
+        model->grads[model->embed] = INFINITY;
+    CHECK_FAILS(optimizer_step(&norm, t->optimizer, t->session->comm, model->params, model->grads,
+                               model->layout, &hyper, 1, 13),
+                FT_ERR_INTERNAL, "gradient norm of step 13 is not finite");
+    CHECK(model->params[model->embed] == kept);
+    check_replicas(t->session->comm, model);
+}
+
 static void test_steps(struct trainer *t)
 {
     struct step_outcome out;
@@ -61,12 +78,13 @@ static void test_steps(struct trainer *t)
     }
     CHECK(mem_alloc_count() == allocations);
     check_replicas(comm, t->session->model);
+    test_bad_gradient(t);
     /* one rank's parameters go bad: all ranks refuse the step, with parameters as they were */
     struct model *model = t->session->model;
     if (comm_rank(comm) == 0)
         model->params[model->final_norm] = NAN;
     const float kept = model->params[model->embed];
-    CHECK_FAILS(trainer_step(&out, t, 13), FT_ERR_INTERNAL, "not finite");
+    CHECK_FAILS(trainer_step(&out, t, 13), FT_ERR_INTERNAL, "the loss of step 13 is not finite");
     CHECK(model->params[model->embed] == kept);
 }
 
