@@ -61,8 +61,10 @@ ft_status comm_open(struct comm **out, int *argc, char ***argv)
     int provided, length;
     CHECK_MPI(MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided));
     struct comm *comm = mem_alloc(1, sizeof *comm);
-    if (!comm)
+    if (!comm) {
         (void)MPI_Abort(MPI_COMM_WORLD, FT_ERR_INTERNAL);
+        return FT_ERR_INTERNAL;
+    }
     CHECK_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &comm->world));
     CHECK_MPI(MPI_Comm_rank(comm->world, &comm->rank));
     CHECK_MPI(MPI_Comm_size(comm->world, &comm->size));

@@ -250,7 +250,7 @@ static ft_status gguf_sizes(struct model_config *c, const struct gguf *g)
                        gguf_path(g), c->C, c->Hq);
     FT_TRY(gguf_dim(g, "llama.attention.key_length", 2 * MODEL_ROPE_DIVISORS_MAX,
                     has_D ? -1 : c->C / c->Hq, &c->D));
-    int other;
+    int other = -1;
     FT_TRY(gguf_dim(g, "llama.attention.value_length", INT_MAX, c->D, &other));
     if (other == c->D)
         FT_TRY(gguf_dim(g, "llama.rope.dimension_count", INT_MAX, c->D, &other));

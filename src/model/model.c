@@ -34,7 +34,7 @@ static void push_block(struct arena *arena, struct block_acts *a, const struct m
 static void push_backward(struct arena *arena, struct model *m, size_t n)
 {
     const struct model_config *c = &m->config;
-    const size_t f = sizeof(float), q = (size_t)(c->Hq * c->D);
+    const size_t f = sizeof(float), q = (size_t)c->Hq * (size_t)c->D;
     m->dx = arena_push(arena, n * (size_t)c->C, f);
     m->dh = arena_push(arena, n * (size_t)c->C, f);
     m->datt = arena_push(arena, n * q, f);

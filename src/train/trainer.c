@@ -87,8 +87,9 @@ ft_status trainer_open(struct trainer *t, struct session *session)
     log_info("%lld windows of %d tokens, %lld steps an epoch of %d sequences, %lld steps in all",
              (long long)t->train_set.n_windows, s->data.seq_len, (long long)t->steps_per_epoch,
              s->training.global_batch, (long long)t->total_steps);
-    log_info("optimizer state: %lld bytes on rank 0, zero = %d",
-             (long long)((t->optimizer->to - t->optimizer->from) * 2 * (int64_t)sizeof(float)),
+    const int64_t n_kept = t->optimizer->to - t->optimizer->from;
+    const int64_t state_bytes = 2 * n_kept * (int64_t)sizeof(float);
+    log_info("optimizer state: %lld bytes on rank 0, zero = %d", (long long)state_bytes,
              s->distributed.zero);
     if (comm_size(session->comm) > s->training.global_batch)
         log_warn("%d ranks share a global batch of %d sequences: %d ranks have no work",

@@ -30,7 +30,9 @@ done | paste -s | awk '{ exit !($1 > 0 && $2 > $1/2 - 256 && $2 < $1/2 + 256 && 
 train 1 isolated1 data.isolate_documents=true data.shuffle=false || fail "isolate_documents"
 train 3 isolated3 data.isolate_documents=true data.shuffle=false || fail "isolate_documents at np 3"
 same_losses isolated1 isolated3 1e-5 || fail "isolated losses differ"
-same_losses np1 isolated1 1e-5 && fail "isolate_documents changes nothing"
+train 1 ordered data.shuffle=false || fail "data.shuffle=false"
+same_losses np1 ordered 1e-5 && fail "data.shuffle=false changes nothing"
+same_losses ordered isolated1 1e-5 && fail "isolate_documents changes nothing"
 
 # --- resume, from the middle of an epoch (4 steps each): losses and final model bit for bit
 for zero in 0 1; do
