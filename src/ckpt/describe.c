@@ -89,7 +89,7 @@ static ft_status describe_run(const char *path, FILE *to)
     int64_t *steps = NULL, n = 0, n_corrupt = 0;
     const int64_t best = retention_best(path);
     FT_TRY(retention_list(&steps, &n, &n_corrupt, path));
-    (void)fprintf(to, "%s: run with %" PRId64 " checkpoints", path, n);
+    (void)fprintf(to, "%s: run with %" PRId64 " checkpoint%s", path, n, n == 1 ? "" : "s");
     if (n_corrupt > 0)
         (void)fprintf(to, ", %" PRId64 " damaged ones set aside", n_corrupt);
     (void)fprintf(to, "\n");
