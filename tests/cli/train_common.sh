@@ -1,7 +1,7 @@
 # A small corpus and configuration for the tests of training; sourced by test_train*.sh.
 # Usage: test_train*.sh FINETUNE MPIEXEC SOURCE_DIR
 set -u
-finetune=$1 mpiexec=$2 source=$3
+finetune=$(realpath "$1") mpiexec=$2 source=$3
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
