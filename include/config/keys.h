@@ -31,7 +31,8 @@ struct key {
     size_t at;                /**< offset of the member in struct settings */
     const char *default_text; /**< as it is given in an override; "" is an empty text or list */
     double low, high;         /**< numbers only */
-    const char *words;        /**< KEY_WORD only: separated by one space */
+    const char *words;        /**< separated by one space; KEY_WORD, and KEY_INT or KEY_REAL (low >=
+                                 0) that take a word too */
     unsigned flags;
     const char *help;
 };
@@ -53,6 +54,9 @@ size_t key_section_length(const struct key *key);
 
 /** Number of word among the words of a KEY_WORD key, or -1. */
 int key_word_number(const struct key *key, const char *word);
+
+/** What the member of a KEY_INT or KEY_REAL key holds for a word; false: it takes no such word. */
+bool key_word_value(const struct key *key, const char *word, double *value);
 
 /** Appends the key's value in s, as it is written in a file. */
 ft_status key_format(const struct key *key, const struct settings *s, struct buffer *out);

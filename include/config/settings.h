@@ -9,6 +9,7 @@
 #ifndef FT_CONFIG_SETTINGS_H
 #define FT_CONFIG_SETTINGS_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -16,11 +17,26 @@
 #include "base/buffer.h"
 #include "base/err.h"
 
-enum run_mode { RUN_MODE_FINETUNE };
-enum run_task { RUN_TASK_CAUSAL_LM };
+enum run_mode {
+    RUN_MODE_FINETUNE,
+    RUN_MODE_TRANSFER,
+    RUN_MODE_LAST_LAYERS,
+    RUN_MODE_TRANSFER_THEN_FINETUNE
+};
+enum run_task { RUN_TASK_CAUSAL_LM, RUN_TASK_CLASSIFICATION };
 enum precision { PRECISION_AUTO, PRECISION_FP32 };
 enum schedule_kind { SCHEDULE_CONSTANT, SCHEDULE_LINEAR, SCHEDULE_COSINE, SCHEDULE_WSD };
-enum best_metric { BEST_METRIC_LOSS };
+enum best_metric { BEST_METRIC_LOSS, BEST_METRIC_ACCURACY, BEST_METRIC_MACRO_F1 };
+enum class_weights { CLASS_WEIGHTS_NONE, CLASS_WEIGHTS_BALANCED };
+enum pooling { POOLING_AUTO, POOLING_CLS, POOLING_MEAN, POOLING_LAST };
+enum head_kind { HEAD_LINEAR, HEAD_MLP };
+enum head_solver { SOLVER_LBFGS, SOLVER_ADAMW };
+
+/** Values of keys that take a word or a number: the words, outside the range of the numbers. */
+#define DROPOUT_AUTO (-1.0)
+#define L2_AUTO (-1.0)
+#define LAYER_AUTO INT_MIN
+#define LAYER_LAST4 (INT_MIN + 1)
 
 /** Paths, in the order they were given; n = 0 where the key is "" or []. */
 struct text_list {
@@ -35,13 +51,15 @@ struct settings {
     struct {
         char *path; /**< absolute; never empty */
         enum precision precision;
+        int trainable_layers; /**< mode last-layers */
     } model;
     struct {
         struct text_list train, validation, test; /**< absolute paths */
         double validation_fraction;               /**< 0 <= x < 1 */
         char *text_field;
-        char *cache; /**< absolute, or "" = output.dir/cache */
-        int seq_len; /**< [tokens] */
+        char *label_field; /**< classification */
+        char *cache;       /**< absolute, or "" = output.dir/cache */
+        int seq_len;       /**< [tokens] */
         bool shuffle;
         int64_t max_windows; /**< 0 = all */
         bool isolate_documents;
@@ -59,7 +77,19 @@ struct settings {
         int64_t eval_every; /**< [steps]; 0 = at the end of every epoch */
         int patience;       /**< [evaluations]; 0 = no early stopping */
         enum best_metric best_metric;
+        double dropout; /**< DROPOUT_AUTO, or 0 <= x < 1 */
+        double label_smoothing;
+        enum class_weights class_weights;
+        double head_lr; /**< of a new head; 0 = lr */
     } training;
+    struct {
+        enum pooling pooling;
+        int layer; /**< LAYER_AUTO, LAYER_LAST4, 1 ... L, or negative from the end: -1 = last */
+        enum head_kind head;
+        enum head_solver solver;
+        double l2; /**< L2_AUTO, or >= 0 */
+        bool cache;
+    } transfer;
     struct {
         int zero;      /**< 0 or 1 */
         int bucket_mb; /**< [MiB] */

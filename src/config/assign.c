@@ -95,6 +95,33 @@ static ft_status set_word(struct settings *s, const struct key *key, const char 
     return refuse(key, from, got);
 }
 
+static bool takes_text(const struct key *key)
+{
+    return key->type >= KEY_TEXT || key->words;
+}
+
+static bool takes_integer(const struct key *key)
+{
+    return key->type == KEY_INT || key->type == KEY_LONG || key->type == KEY_REAL;
+}
+
+/* A word where a number may stand too. */
+static ft_status set_number_word(struct settings *s, const struct key *key, const char *word,
+                                 const struct origin *from)
+{
+    char got[80];
+    double value;
+    if (!key_word_value(key, word, &value)) {
+        (void)snprintf(got, sizeof got, "\"%.70s\"", word);
+        return refuse(key, from, got);
+    }
+    if (key->type == KEY_REAL)
+        *(double *)member(s, key) = value;
+    else
+        *(int *)member(s, key) = (int)value;
+    return FT_OK;
+}
+
 static void cut_last_name(char *path)
 {
     char *slash = strrchr(path, '/');
@@ -168,21 +195,12 @@ static ft_status set_text(struct settings *s, const struct key *key, const char 
 {
     if (key->type == KEY_WORD)
         return set_word(s, key, text, from);
+    if (takes_integer(key))
+        return set_number_word(s, key, text, from);
     assign_clear(s, key);
     if (key->type == KEY_PATHS)
         return *text ? list_add(member(s, key), key, text, from) : FT_OK;
     return copy_text(member(s, key), key, text, from);
-}
-
-static bool takes_text(const struct key *key)
-{
-    return key->type == KEY_TEXT || key->type == KEY_PATH || key->type == KEY_PATHS ||
-           key->type == KEY_WORD;
-}
-
-static bool takes_integer(const struct key *key)
-{
-    return key->type == KEY_INT || key->type == KEY_LONG || key->type == KEY_REAL;
 }
 
 static ft_status set_list(struct settings *s, const struct key *key,
@@ -304,6 +322,10 @@ ft_status assign_text(struct settings *s, const struct key *key, const char *tex
     int64_t integer;
     double real;
     const size_t length = strlen(text);
+    if (key->words && scan_integer(&integer, text, length) && takes_integer(key))
+        return set_integer(s, key, integer, from);
+    if (key->words && key->type == KEY_REAL && scan_number(&real, text, length))
+        return set_real(s, key, real, from);
     if (takes_text(key)) {
         if (key->type == KEY_PATHS && (text[0] == '[' || text[0] == '('))
             return read_list(s, key, text, from);

@@ -1,5 +1,6 @@
 #include "config/keys.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,21 +9,25 @@
 #define AT(member) offsetof(struct settings, member)
 #define ANY_SEED 1e19 /* above every int64_t */
 
-static const char word_list_modes[] = "finetune";
+static const char word_list_modes[] = "finetune transfer last-layers transfer-then-finetune";
 static const char word_list_schedules[] = "constant linear cosine wsd";
 
 const struct key config_keys[] = {
     {"mode", KEY_WORD, AT(mode), "finetune", 0, 0, word_list_modes, 0,
-     "what learns; finetune: all weights"},
-    {"task", KEY_WORD, AT(task), "causal-lm", 0, 0, "causal-lm", 0,
-     "what is learnt; causal-lm: the next token of the text"},
+     "what learns; finetune: all weights; transfer: a new head on the frozen model, by rank 0 "
+     "alone; last-layers: the last blocks and the head; transfer-then-finetune: first the head, "
+     "then all weights"},
+    {"task", KEY_WORD, AT(task), "causal-lm", 0, 0, "causal-lm classification", 0,
+     "what is learnt; causal-lm: the next token of the text; classification: a label a document"},
     {"seed", KEY_LONG, AT(seed), "42", 0, ANY_SEED, NULL, 0,
-     "decides the order of the data and the validation split"},
+     "decides the order of the data, the validation split, folds, dropout and a new head"},
 
     {"model.path", KEY_PATH, AT(model.path), "", 0, 0, NULL, KEY_REQUIRED,
      "Hugging Face folder (config.json, *.safetensors, tokenizer.json) or a .gguf file"},
     {"model.precision", KEY_WORD, AT(model.precision), "auto", 0, 0, "auto fp32", 0,
      "arithmetic of forward and backward; auto = fp32"},
+    {"model.trainable_layers", KEY_INT, AT(model.trainable_layers), "2", 1, 1024, NULL, 0,
+     "mode last-layers: so many of the last blocks learn, with what comes after them"},
 
     {"data.train", KEY_PATHS, AT(data.train), "", 0, 0, NULL, 0,
      ".jsonl, .csv, .txt, a folder of .txt, or prepared shards; a list of these too"},
@@ -35,14 +40,19 @@ const struct key config_keys[] = {
      "share of the training documents set aside for validation where data.validation is empty"},
     {"data.text_field", KEY_TEXT, AT(data.text_field), "text", 0, 0, NULL, KEY_REQUIRED,
      "key of a JSONL line, or column of a CSV file, that holds the text"},
+    {"data.label_field", KEY_TEXT, AT(data.label_field), "label", 0, 0, NULL, KEY_REQUIRED,
+     "classification: key of a JSONL line, or column of a CSV file, that holds the label"},
     {"data.cache", KEY_PATH, AT(data.cache), "", 0, 0, NULL, KEY_MAY_DIFFER,
-     "folder for token shards; \"\" = output.dir/cache; name one to share them between runs"},
+     "folder for token shards and features; \"\" = output.dir/cache; name one to share them "
+     "between "
+     "runs"},
     {"data.seq_len", KEY_INT, AT(data.seq_len), "512", 1, 1048576, NULL, 0,
-     "tokens of a window, at most the model's positions"},
+     "tokens of a window; classification: tokens of a document, the rest is cut off; at most the "
+     "model's positions"},
     {"data.shuffle", KEY_BOOL, AT(data.shuffle), "true", 0, 0, NULL, 0,
-     "new order of the windows in every epoch; false: file order"},
+     "new order of the windows or documents in every epoch; false: file order"},
     {"data.max_windows", KEY_LONG, AT(data.max_windows), "0", 0, 1e12, NULL, 0,
-     "above 0: use only the first so many windows of each set"},
+     "above 0: use only the first so many windows (classification: documents) of each set"},
     {"data.isolate_documents", KEY_BOOL, AT(data.isolate_documents), "false", 0, 0, NULL, 0,
      "no attention across the border of two documents in a window"},
 
@@ -77,8 +87,36 @@ const struct key config_keys[] = {
      "steps between evaluations; 0 = at the end of every epoch, where there is validation data"},
     {"training.patience", KEY_INT, AT(training.patience), "0", 0, 1000000, NULL, KEY_MAY_DIFFER,
      "stop after so many evaluations without a better one; 0 = never"},
-    {"training.best_metric", KEY_WORD, AT(training.best_metric), "loss", 0, 0, "loss", 0,
-     "what on validation decides the best checkpoint"},
+    {"training.best_metric", KEY_WORD, AT(training.best_metric), "loss", 0, 0,
+     "loss accuracy macro_f1", 0,
+     "what on validation decides the best checkpoint, and mode transfer's choices; accuracy and "
+     "macro_f1 need task classification"},
+    {"training.dropout", KEY_REAL, AT(training.dropout), "auto", 0, 1, "auto", KEY_BELOW_HIGH,
+     "auto: the rates of the model folder's config.json in the parts that learn, none in frozen "
+     "parts; a number: that rate instead"},
+    {"training.label_smoothing", KEY_REAL, AT(training.label_smoothing), "0.0", 0, 1, NULL,
+     KEY_BELOW_HIGH, "classification: share of the target spread evenly over all labels"},
+    {"training.class_weights", KEY_WORD, AT(training.class_weights), "none", 0, 0, "none balanced",
+     0, "classification; balanced: documents / (labels * documents of the label)"},
+    {"training.head_lr", KEY_REAL, AT(training.head_lr), "0.0", 0, 10, NULL, 0,
+     "classification: learning rate of the new head; 0 = training.lr"},
+
+    {"transfer.pooling", KEY_WORD, AT(transfer.pooling), "auto", 0, 0, "auto cls mean last", 0,
+     "a document's vector; cls: first token, through the model's pooler where it has one; mean; "
+     "last: last token; auto: chosen on validation in mode transfer, in the other modes what the "
+     "model's folder says"},
+    {"transfer.layer", KEY_INT, AT(transfer.layer), "auto", -1024, 1024, "auto last4", 0,
+     "mode transfer: the layer whose output is used, from 1, -1 = last; last4: the last four side "
+     "by side; auto: chosen on validation, else by 5-fold cross-validation on the training data"},
+    {"transfer.head", KEY_WORD, AT(transfer.head), "linear", 0, 0, "linear mlp", 0,
+     "classification: the new output layer; mlp: dense, tanh, dense"},
+    {"transfer.solver", KEY_WORD, AT(transfer.solver), "lbfgs", 0, 0, "lbfgs adamw", 0,
+     "mode transfer, linear head: lbfgs to convergence, or adamw in mini-batches as the mlp head"},
+    {"transfer.l2", KEY_REAL, AT(transfer.l2), "auto", 0, 1e6, "auto", 0,
+     "lbfgs: half this times the squared weights is added to the mean loss over standardised "
+     "features; auto: chosen as transfer.layer"},
+    {"transfer.cache", KEY_BOOL, AT(transfer.cache), "true", 0, 0, NULL, 0,
+     "keep the frozen model's features in data.cache, so that later runs need no forward pass"},
 
     {"distributed.zero", KEY_INT, AT(distributed.zero), "1", 0, 1, NULL, KEY_MAY_DIFFER,
      "1: each rank keeps its share of the optimizer's state; 0: every rank keeps all of it"},
@@ -166,6 +204,19 @@ const struct key *key_nearest(const char *name)
     return best;
 }
 
+/* Where a number is expected, a word is stored as a number outside its range. */
+static double word_value(const struct key *key, int number)
+{
+    return key->type == KEY_REAL ? -1.0 - number : (double)INT_MIN + number;
+}
+
+bool key_word_value(const struct key *key, const char *word, double *value)
+{
+    const int number = key->words ? key_word_number(key, word) : -1;
+    *value = number < 0 ? 0 : word_value(key, number);
+    return number >= 0;
+}
+
 int key_word_number(const struct key *key, const char *word)
 {
     const size_t length = strlen(word);
@@ -181,6 +232,9 @@ int key_word_number(const struct key *key, const char *word)
 
 static ft_status describe_range(const struct key *key, const char *type, struct buffer *out)
 {
+    if (key->words)
+        FT_TRY(
+            buffer_print(out, "%s%s, or ", strchr(key->words, ' ') ? "one of " : "", key->words));
     const char *above = key->flags & KEY_ABOVE_LOW ? "above " : "";
     const char *below = key->flags & KEY_BELOW_HIGH ? "below " : "";
     if (key->high >= ANY_SEED)
@@ -254,9 +308,32 @@ static ft_status format_word(const struct key *key, int number, struct buffer *o
     return buffer_print(out, "\"%.*s\"", (int)strcspn(at, " "), at);
 }
 
+static int count_words(const struct key *key)
+{
+    int n = 1;
+    for (const char *c = key->words; *c; c++)
+        n += *c == ' ';
+    return n;
+}
+
+/* Number of the word that a member of a number's type holds; -1 where it holds a number. */
+static int word_in_number(const struct key *key, const void *at)
+{
+    if (!key->words || (key->type != KEY_REAL && key->type != KEY_INT))
+        return -1;
+    const double value = key->type == KEY_REAL ? *(const double *)at : *(const int *)at;
+    for (int number = 0; number < count_words(key); number++)
+        if (value == word_value(key, number))
+            return number;
+    return -1;
+}
+
 ft_status key_format(const struct key *key, const struct settings *s, struct buffer *out)
 {
     const void *at = (const char *)s + key->at;
+    const int word = word_in_number(key, at);
+    if (word >= 0)
+        return format_word(key, word, out);
     switch (key->type) {
     case KEY_BOOL:
         return buffer_print(out, "%s", *(const bool *)at ? "true" : "false");

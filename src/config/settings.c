@@ -115,9 +115,32 @@ static ft_status check_required(const struct settings *s, const char *name)
     return FT_OK;
 }
 
+static ft_status check_classification(const struct settings *s, const char *name)
+{
+    const bool is_metric = s->training.best_metric != BEST_METRIC_LOSS;
+    const char *key = NULL;
+    if (s->transfer.layer == 0)
+        return ft_fail(FT_ERR_USAGE,
+                       "%s: transfer.layer = 0: layers count from 1, or from -1 backwards", name);
+    if (s->task == RUN_TASK_CLASSIFICATION)
+        return FT_OK;
+    if (s->mode == RUN_MODE_TRANSFER || s->mode == RUN_MODE_TRANSFER_THEN_FINETUNE)
+        key = "mode transfer";
+    else if (is_metric)
+        key = "training.best_metric other than loss";
+    else if (s->training.label_smoothing > 0)
+        key = "training.label_smoothing";
+    else if (s->training.class_weights != CLASS_WEIGHTS_NONE)
+        key = "training.class_weights";
+    else if (s->training.head_lr > 0)
+        key = "training.head_lr";
+    return key ? ft_fail(FT_ERR_USAGE, "%s: %s needs task = \"classification\"", name, key) : FT_OK;
+}
+
 static ft_status check_together(const struct settings *s, const char *name)
 {
     const bool has_validation = s->data.validation.n > 0 || s->data.validation_fraction > 0;
+    FT_TRY(check_classification(s, name));
     if (s->data.validation.n > 0 && s->data.validation_fraction > 0)
         return ft_fail(FT_ERR_USAGE,
                        "%s: data.validation and data.validation_fraction are both set; keep one",
@@ -214,7 +237,7 @@ ft_status settings_format(const struct settings *s, struct buffer *out)
 static ft_status print_key(FILE *to, const struct key *key)
 {
     struct buffer accepts = {0};
-    const bool is_text = key->type >= KEY_TEXT, must = key->flags & KEY_REQUIRED;
+    const bool is_text = key->type >= KEY_TEXT || key->words, must = key->flags & KEY_REQUIRED;
     const char *quote = is_text ? "\"" : "";
     const ft_status status = key_describe(key, &accepts);
     if (status == FT_OK && must && !*key->default_text)
