@@ -1,5 +1,5 @@
 /**
- * Causal grouped-query attention over packed sequences, in tiles of query rows.
+ * Grouped-query attention over packed sequences, causal or not, in tiles of query rows.
  *
  * Local; parallel over (sequence, head) pairs; results do not depend on the number of threads.
  * Memory for scores is ATTENTION_TILE rows of the longest sequence per thread, never T x T.
@@ -10,8 +10,11 @@
 #ifndef FT_MATH_ATTENTION_H
 #define FT_MATH_ATTENTION_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "math/dropout.h"
 
 enum { ATTENTION_TILE = 64 };
 
@@ -21,10 +24,18 @@ struct attention_shape {
     int n_segments;
     const int32_t *segment_start; /**< (n_segments + 1) first row of each sequence */
     int Hq, Hkv, D;               /**< query heads, key/value heads (divides Hq), head size */
+    bool causal;                  /**< a token sees itself and what is before it; else all */
+
+    /** NULL, or dropout of the probabilities: the mask of (query row q, key k) of head h in a
+     * sequence of T tokens is element q * T + k of the stream (segment id, site, lane h). */
+    const struct dropout *dropout;
+    const int64_t *segment_ids; /**< (n_segments) the sample's number, where dropout is given */
+    int site;                   /**< as dropout_mask's */
 };
 
-/** Elements of scratch that both functions need for sequences of up to T_max tokens. */
-size_t attention_scratch_count(int T_max, int n_threads);
+/** Elements of scratch that both functions need for sequences of up to T_max tokens of head size D.
+ */
+size_t attention_scratch_count(int T_max, int D, int n_threads);
 
 /**
  * @param[out] out     (n_tokens, Hq * D)
@@ -38,7 +49,7 @@ void attention_forward(float *out, float *lse, const float *qkv, const struct at
 /**
  * @param[out] dqkv    (n_tokens, (Hq + 2 Hkv) * D), overwritten
  * @param[in]  dout    (n_tokens, Hq * D)
- * @param[in]  dkv     scratch of 2 * n_tokens * Hq * D elements
+ * @param[in]  dkv     scratch of 2 * n_tokens * Hq * D elements; NULL where Hkv = Hq
  */
 void attention_backward(float *dqkv, const float *dout, const float *out, const float *lse,
                         const float *qkv, const struct attention_shape *s, float *dkv,

@@ -13,14 +13,16 @@
 
 #include <math.h>
 #include <omp.h>
-#include <string.h>
 
 #include "math/gemm.h"
 #include "math/kernel.h"
+#include "row.h"
 
-size_t attention_scratch_count(int T_max, int n_threads)
+/* Scores, their gradients and the dropout mask of one tile. */
+size_t attention_scratch_count(int T_max, int D, int n_threads)
 {
-    return 2 * (size_t)ATTENTION_TILE * (size_t)T_max * (size_t)n_threads;
+    (void)D;
+    return 3 * (size_t)ATTENTION_TILE * (size_t)T_max * (size_t)n_threads;
 }
 
 /* p = softmax(scale * s) over the first n entries, the rest up to width 0; returns log-sum-exp. */
@@ -60,51 +62,76 @@ FT_KERNEL static void row_softmax_backward(float *s, float *dp, float scale, flo
         s[i] = dp[i] = 0.0f;
 }
 
-FT_KERNEL static float dot(const float *a, const float *b, int n)
-{
-    float sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int i = 0; i < n; i++)
-        sum += a[i] * b[i];
-    return sum;
-}
-
 /* Where one head of one sequence lies in the packed rows. */
 struct head {
+    const struct attention_shape *s;
     const float *q, *k, *v; /* rows of `row` elements */
     int64_t first;          /* first packed row of the sequence */
-    int T, row, out_row, h;
+    int segment, T, row, out_row, h, kv;
+};
+
+/* Query rows from ... from+rows-1 of a head, and the keys that they may see: 0 ... keys-1, row i
+ * only the first (causal ? from + i + 1 : keys) of them. */
+struct tile {
+    int from, rows, keys;
 };
 
 static struct head find_head(const float *qkv, const struct attention_shape *s, int task)
 {
-    struct head head;
-    const int segment = task / s->Hq;
-    head.h = task % s->Hq;
+    struct head head = {.s = s, .segment = task / s->Hq, .h = task % s->Hq};
     head.row = (s->Hq + 2 * s->Hkv) * s->D;
     head.out_row = s->Hq * s->D;
-    head.first = s->segment_start[segment];
-    head.T = s->segment_start[segment + 1] - s->segment_start[segment];
-    const int kv = head.h / (s->Hq / s->Hkv);
+    head.first = s->segment_start[head.segment];
+    head.T = s->segment_start[head.segment + 1] - s->segment_start[head.segment];
+    head.kv = head.h / (s->Hq / s->Hkv);
     head.q = qkv + head.first * head.row + (int64_t)head.h * s->D;
-    head.k = qkv + head.first * head.row + (int64_t)(s->Hq + kv) * s->D;
+    head.k = qkv + head.first * head.row + (int64_t)(s->Hq + head.kv) * s->D;
     head.v = head.k + (int64_t)s->Hkv * s->D;
     return head;
 }
 
-static void head_forward(float *out, float *lse, const struct head *a, int D, int Hq, float *p)
+static struct tile tile_at(const struct head *a, int from)
 {
+    struct tile tile = {.from = from, .rows = a->T - from};
+    if (tile.rows > ATTENTION_TILE)
+        tile.rows = ATTENTION_TILE;
+    tile.keys = a->s->causal ? from + tile.rows : a->T;
+    return tile;
+}
+
+static int keys_of_row(const struct head *a, const struct tile *tile, int i)
+{
+    return a->s->causal ? tile->from + i + 1 : tile->keys;
+}
+
+/* x (rows, keys) *= the dropout mask of the tile, made in mask. */
+static void drop_tile(float *x, float *mask, const struct head *a, const struct tile *tile)
+{
+    const struct attention_shape *s = a->s;
+    if (!s->dropout || s->dropout->rate <= 0.0)
+        return;
+    dropout_mask(mask, s->dropout, s->segment_ids[a->segment], s->site, (uint32_t)a->h,
+                 (int64_t)tile->from * a->T, (int64_t)tile->rows * a->T);
+    for (int i = 0; i < tile->rows; i++)
+        row_multiply(x + (int64_t)i * tile->keys, mask + (int64_t)i * a->T, tile->keys);
+}
+
+static void head_forward(float *out, float *lse, const struct head *a, float *p, float *mask)
+{
+    const int D = a->s->D;
     const float scale = 1.0f / sqrtf((float)D);
     float *o = out + a->first * a->out_row + (int64_t)a->h * D;
     for (int from = 0; from < a->T; from += ATTENTION_TILE) {
-        const int rows = a->T - from < ATTENTION_TILE ? a->T - from : ATTENTION_TILE;
-        const int keys = from + rows;
-        gemm_nt(p, keys, a->q + (int64_t)from * a->row, a->row, a->k, a->row, rows, keys, D, 0.0f);
-        for (int i = 0; i < rows; i++)
-            lse[(a->first + from + i) * Hq + a->h] =
-                row_softmax(p + (int64_t)i * keys, scale, from + i + 1, keys);
-        gemm_nn(o + (int64_t)from * a->out_row, a->out_row, p, keys, a->v, a->row, rows, D, keys,
+        const struct tile tile = tile_at(a, from);
+        const int keys = tile.keys;
+        gemm_nt(p, keys, a->q + (int64_t)from * a->row, a->row, a->k, a->row, tile.rows, keys, D,
                 0.0f);
+        for (int i = 0; i < tile.rows; i++)
+            lse[(a->first + from + i) * a->s->Hq + a->h] =
+                row_softmax(p + (int64_t)i * keys, scale, keys_of_row(a, &tile, i), keys);
+        drop_tile(p, mask, a, &tile);
+        gemm_nn(o + (int64_t)from * a->out_row, a->out_row, p, keys, a->v, a->row, tile.rows, D,
+                keys, 0.0f);
     }
 }
 
@@ -114,37 +141,58 @@ void attention_forward(float *out, float *lse, const float *qkv, const struct at
 #pragma omp parallel for schedule(dynamic, 1)
     for (int task = 0; task < s->n_segments * s->Hq; task++) {
         const struct head head = find_head(qkv, s, task);
-        float *p = scratch + attention_scratch_count(T_max, omp_get_thread_num());
-        head_forward(out, lse, &head, s->D, s->Hq, p);
+        float *p = scratch + attention_scratch_count(T_max, s->D, omp_get_thread_num());
+        head_forward(out, lse, &head, p, p + 2 * (size_t)ATTENTION_TILE * (size_t)T_max);
     }
 }
 
-/* From the last tile to the first: the last one sees every key, so it may overwrite dk and dv. */
-static void head_backward(float *dqkv, float *dk, float *dv, const float *dout, const float *out,
-                          const float *lse, const struct head *a, int D, int Hq, float *p)
+/* p and dp, then their masked and their softmax gradients, of one tile. With dropout the gradient
+ * of the probabilities is masked as they were; out . dout is still the sum of p * dp. */
+static void tile_probabilities(float *p, float *dp, float *mask, const float *d_o, const float *o,
+                               const float *lse, const struct head *a, const struct tile *tile)
 {
+    const int D = a->s->D, Hq = a->s->Hq, keys = tile->keys;
     const float scale = 1.0f / sqrtf((float)D);
+    gemm_nt(p, keys, a->q + (int64_t)tile->from * a->row, a->row, a->k, a->row, tile->rows, keys, D,
+            0.0f);
+    gemm_nt(dp, keys, d_o, a->out_row, a->v, a->row, tile->rows, keys, D, 0.0f);
+    drop_tile(dp, mask, a, tile);
+    for (int i = 0; i < tile->rows; i++) {
+        const int64_t at = (int64_t)i * a->out_row;
+        row_softmax_backward(p + (int64_t)i * keys, dp + (int64_t)i * keys, scale,
+                             lse[(a->first + tile->from + i) * Hq + a->h],
+                             row_dot(d_o + at, o + at, D), keys_of_row(a, tile, i), keys);
+    }
+    drop_tile(p, mask, a, tile);
+}
+
+/* Where a head's dk and dv go: rows of `row` elements. */
+struct key_gradient {
+    float *dk, *dv;
+    int row;
+};
+
+/* From the last tile to the first: the last one sees every key, so it may overwrite dk and dv. */
+static void head_backward(float *dqkv, const struct key_gradient *g, const float *dout,
+                          const float *out, const float *lse, const struct head *a, int T_max,
+                          float *p)
+{
+    const int D = a->s->D;
     const int64_t o_at = a->first * a->out_row + (int64_t)a->h * D;
     float *dq = dqkv + a->first * a->row + (int64_t)a->h * D;
-    for (int from = (a->T - 1) / ATTENTION_TILE * ATTENTION_TILE; from >= 0;
-         from -= ATTENTION_TILE) {
-        const int rows = a->T - from < ATTENTION_TILE ? a->T - from : ATTENTION_TILE;
-        const int keys = from + rows;
-        const float beta = keys == a->T ? 0.0f : 1.0f;
+    float *dp = p + (int64_t)ATTENTION_TILE * T_max, *mask = dp + (int64_t)ATTENTION_TILE * T_max;
+    const int last = (a->T - 1) / ATTENTION_TILE * ATTENTION_TILE;
+    for (int from = last; from >= 0; from -= ATTENTION_TILE) {
+        const struct tile tile = tile_at(a, from);
+        const int rows = tile.rows, keys = tile.keys;
+        const float beta = from == last ? 0.0f : 1.0f;
         const float *q = a->q + (int64_t)from * a->row;
         const float *d_o = dout + o_at + (int64_t)from * a->out_row;
         const float *o = out + o_at + (int64_t)from * a->out_row;
-        float *dp = p + (int64_t)ATTENTION_TILE * keys;
-        gemm_nt(p, keys, q, a->row, a->k, a->row, rows, keys, D, 0.0f);
-        gemm_nt(dp, keys, d_o, a->out_row, a->v, a->row, rows, keys, D, 0.0f);
-        for (int i = 0; i < rows; i++) {
-            const float delta = dot(d_o + (int64_t)i * a->out_row, o + (int64_t)i * a->out_row, D);
-            row_softmax_backward(p + (int64_t)i * keys, dp + (int64_t)i * keys, scale,
-                                 lse[(a->first + from + i) * Hq + a->h], delta, from + i + 1, keys);
-        }
+        tile_probabilities(p, dp, mask, d_o, o, lse, a, &tile);
         gemm_nn(dq + (int64_t)from * a->row, a->row, dp, keys, a->k, a->row, rows, D, keys, 0.0f);
-        gemm_tn(dk, D, dp, keys, q, a->row, keys, D, rows, beta);
-        gemm_tn(dv, D, p, keys, d_o, a->out_row, keys, D, rows, beta);
+        gemm_tn(g->dk, g->row, dp, keys, q, a->row, keys, D, rows, beta);
+        gemm_tn(g->dv, g->row, p, keys, d_o, a->out_row, keys, D, rows, beta);
     }
 }
 
@@ -173,18 +221,30 @@ static void sum_groups(float *dqkv, const float *dk, const float *dv,
     }
 }
 
+/* Without groups a head writes where the sum would go. */
+static struct key_gradient key_gradient(float *dqkv, float *dkv, const struct head *a)
+{
+    const struct attention_shape *s = a->s;
+    const int64_t plane = (int64_t)s->n_tokens * s->D; /* one head's (n_tokens, D) */
+    if (s->Hq == s->Hkv) {
+        float *dk = dqkv + a->first * a->row + (int64_t)(s->Hq + a->kv) * s->D;
+        return (struct key_gradient){dk, dk + (int64_t)s->Hkv * s->D, a->row};
+    }
+    float *dk = dkv + a->h * plane + a->first * s->D;
+    return (struct key_gradient){dk, dk + s->Hq * plane, s->D};
+}
+
 void attention_backward(float *dqkv, const float *dout, const float *out, const float *lse,
                         const float *qkv, const struct attention_shape *s, float *dkv,
                         float *scratch, int T_max)
 {
-    const int64_t plane = (int64_t)s->n_tokens * s->D; /* one head's (n_tokens, D) */
-    float *dk = dkv, *dv = dkv + s->Hq * plane;
 #pragma omp parallel for schedule(dynamic, 1)
     for (int task = 0; task < s->n_segments * s->Hq; task++) {
         const struct head head = find_head(qkv, s, task);
-        const int64_t at = head.h * plane + head.first * s->D;
-        float *p = scratch + attention_scratch_count(T_max, omp_get_thread_num());
-        head_backward(dqkv, dk + at, dv + at, dout, out, lse, &head, s->D, s->Hq, p);
+        const struct key_gradient g = key_gradient(dqkv, dkv, &head);
+        float *p = scratch + attention_scratch_count(T_max, s->D, omp_get_thread_num());
+        head_backward(dqkv, &g, dout, out, lse, &head, T_max, p);
     }
-    sum_groups(dqkv, dk, dv, s);
+    if (s->Hq != s->Hkv)
+        sum_groups(dqkv, dkv, dkv + (int64_t)s->n_tokens * s->Hq * s->D, s);
 }

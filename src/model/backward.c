@@ -1,6 +1,9 @@
 #include <string.h>
 
+#include "math/activation.h"
+#include "math/embedding.h"
 #include "math/gemm.h"
+#include "math/norm.h"
 #include "math/ops.h"
 #include "model/blocks.h"
 

@@ -19,7 +19,8 @@ static inline struct attention_shape attention_shape_of(const struct model_confi
                                     .segment_start = batch->segment_start,
                                     .Hq = c->Hq,
                                     .Hkv = c->Hkv,
-                                    .D = c->D};
+                                    .D = c->D,
+                                    .causal = true};
 }
 
 /** Elements of a row of queries, keys and values. */

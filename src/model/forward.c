@@ -1,4 +1,7 @@
+#include "math/activation.h"
+#include "math/embedding.h"
 #include "math/gemm.h"
+#include "math/norm.h"
 #include "math/ops.h"
 #include "model/blocks.h"
 

@@ -14,7 +14,7 @@
 #include <omp.h>
 
 #include "math/gemm.h"
-#include "math/ops.h"
+#include "math/loss.h"
 #include "model/blocks.h"
 
 static void push_block(struct arena *arena, struct block_acts *a, const struct model_config *c,
@@ -71,7 +71,7 @@ static void push_all(struct arena *arena, struct model *m, bool trains)
     m->cosine = arena_push(arena, half, f);
     m->sine = arena_push(arena, half, f);
     m->attention =
-        arena_push(arena, attention_scratch_count(m->max_length, omp_get_max_threads()), f);
+        arena_push(arena, attention_scratch_count(m->max_length, c->D, omp_get_max_threads()), f);
     if (trains)
         push_backward(arena, m, n);
 }

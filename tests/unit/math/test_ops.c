@@ -1,5 +1,9 @@
 /* Forward passes against slow obvious loops, backward passes against finite differences. */
+#include "math/activation.h"
 #include "math/attention.h"
+#include "math/embedding.h"
+#include "math/loss.h"
+#include "math/norm.h"
 #include "math/ops.h"
 #include "math/reduce.h"
 #include "base/rng.h"
@@ -125,10 +129,15 @@ static void test_cross_entropy(void)
 /* Two packed sequences, one shorter than a tile and one longer; grouped heads. */
 enum { T0 = 5, T1 = 70, T = T0 + T1, HQ = 4, HKV = 2, D = 8, ROW = (HQ + 2 * HKV) * D };
 static float qkv[T * ROW], out[T * HQ * D], lse[T * HQ], dout[T * HQ * D];
-static float scratch[2 * ATTENTION_TILE * T1 * 64];
+static float scratch[3 * ATTENTION_TILE * T1 * 64];
 static const int32_t starts[3] = {0, T0, T};
-static const struct attention_shape shape = {
-    .n_tokens = T, .n_segments = 2, .segment_start = starts, .Hq = HQ, .Hkv = HKV, .D = D};
+static const struct attention_shape shape = {.n_tokens = T,
+                                             .n_segments = 2,
+                                             .segment_start = starts,
+                                             .Hq = HQ,
+                                             .Hkv = HKV,
+                                             .D = D,
+                                             .causal = true};
 
 static double attention_value(void)
 {

@@ -1,0 +1,64 @@
+/**
+ * Normalisation of rows. Rows are tokens, all buffers are f32.
+ *
+ * Local; parallel over OpenMP threads; every result is independent of the number of threads.
+ */
+#ifndef FT_MATH_NORM_H
+#define FT_MATH_NORM_H
+
+/**
+ * y = x / rms(x) * w, after adding delta to x where delta is given.
+ *
+ * @param[out]    y     (n, C); may be NULL when only the sum and rstd are wanted
+ * @param[out]    sum   (n, C) x + delta; NULL where delta is NULL
+ * @param[out]    rstd  (n) 1 / sqrt(mean(sum^2) + eps)
+ * @param[in]     x     (n, C)
+ * @param[in]     delta (n, C) or NULL
+ * @param[in]     w     (C)
+ *
+ * Source: Zhang & Sennrich 2019.
+ */
+void rmsnorm_forward(float *y, float *sum, float *rstd, const float *x, const float *delta,
+                     const float *w, int n, int C, float eps);
+
+/** y (n, C) = x * rstd * w again, from what the forward pass kept. */
+void rmsnorm_recompute(float *y, const float *x, const float *rstd, const float *w, int n, int C);
+
+/**
+ * @param[in,out] dx (n, C): the gradient through the norm is added
+ * @param[in,out] dw (C): added to; NULL = not wanted (a frozen weight)
+ * @param[in]     dy (n, C)
+ */
+void rmsnorm_backward(float *dx, float *dw, const float *dy, const float *x, const float *rstd,
+                      const float *w, int n, int C);
+
+/**
+ * y = (x - mean) * rstd * w + b, after adding delta to x where delta is given.
+ *
+ * @param[out]    y     (n, C); may be NULL when only the sum, mean and rstd are wanted
+ * @param[out]    sum   (n, C) x + delta, may be x or delta itself; NULL where delta is NULL
+ * @param[out]    mean  (n) of the sum
+ * @param[out]    rstd  (n) 1 / sqrt(variance of the sum + eps), the variance divided by C
+ * @param[in]     x     (n, C)
+ * @param[in]     delta (n, C) or NULL
+ * @param[in]     w     (C), b (C)
+ *
+ * Source: Ba, Kiros & Hinton 2016.
+ */
+void layernorm_forward(float *y, float *sum, float *mean, float *rstd, const float *x,
+                       const float *delta, const float *w, const float *b, int n, int C, float eps);
+
+/** y (n, C) again, from what the forward pass kept; x (n, C) is the sum where there was a delta. */
+void layernorm_recompute(float *y, const float *x, const float *mean, const float *rstd,
+                         const float *w, const float *b, int n, int C);
+
+/**
+ * @param[in,out] dx (n, C): the gradient through the norm is added
+ * @param[in,out] dw (C), db (C): added to; NULL = not wanted (frozen)
+ * @param[in]     dy (n, C)
+ * @param[in]     x  (n, C) the sum where there was a delta
+ */
+void layernorm_backward(float *dx, float *dw, float *db, const float *dy, const float *x,
+                        const float *mean, const float *rstd, const float *w, int n, int C);
+
+#endif
