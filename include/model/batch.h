@@ -15,7 +15,11 @@ struct batch {
     int32_t *targets;       /**< (n_tokens) id to predict there; -1 = not supervised */
     int32_t *positions;     /**< (n_tokens) position within the segment, from 0 */
     int32_t *segment_start; /**< (n_segments + 1) first token of each segment, then n_tokens */
-    int64_t n_supervised;   /**< targets that are not -1 */
+    int64_t n_supervised;   /**< targets that are not -1; classification: documents */
+    int32_t *labels;        /**< (n_segments) classification: label of each document; else NULL */
+    int64_t *segment_ids;   /**< (n_segments) names a segment in the whole set: dropout's stream is
+                                 keyed by it, so it is the same at every rank count */
+    uint64_t dropout_key;   /**< of seed and epoch: math/dropout.h */
 
     int micro_batch; /**< windows that fit */
     int seq_len;

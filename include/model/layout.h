@@ -5,11 +5,17 @@
  * Tensors follow each other without padding, in this order; what is joined by + is one matrix to
  * read:
  *
- *     embed
- *     per layer: attn_norm, q + k + v, q_bias + k_bias + v_bias, o, o_bias,
- *                mlp_norm, gate + up, gate_bias + up_bias, down, down_bias
- *     final_norm
- *     lm_head (only where it is not the embedding)
+ *     embed, positions, types
+ *     per layer: attn_norm, attn_norm_bias, q + k + v, q_bias + k_bias + v_bias, o, o_bias,
+ *                mlp_norm, mlp_norm_bias, gate + up, gate_bias + up_bias, down, down_bias
+ *     final_norm, final_norm_bias
+ *     lm_head (only where it is not the embedding, and not for classification)
+ *     pooler, pooler_bias, head_dense, head_dense_bias, head_out, head_out_bias
+ *
+ * A norm belongs to the half block that reads it. In a model with post_norm Hugging Face names it
+ * after the half block before: attn_norm of layer l > 0 is encoder.layer.(l-1).output.LayerNorm,
+ * of layer 0 embeddings.LayerNorm, mlp_norm is attention.output.LayerNorm, final_norm is that of
+ * the last layer. What learns in mode last-layers is a suffix of the buffer.
  */
 #ifndef FT_MODEL_LAYOUT_H
 #define FT_MODEL_LAYOUT_H
@@ -21,25 +27,36 @@
 #include "model/config.h"
 
 enum tensor_role {
-    ROLE_EMBED,      /**< (V, C) */
-    ROLE_ATTN_NORM,  /**< (C) */
-    ROLE_Q,          /**< (Hq*D, C); with K and V behind it (Hq*D + 2*Hkv*D, C) */
-    ROLE_K,          /**< (Hkv*D, C) */
-    ROLE_V,          /**< (Hkv*D, C) */
-    ROLE_Q_BIAS,     /**< (Hq*D) */
-    ROLE_K_BIAS,     /**< (Hkv*D) */
-    ROLE_V_BIAS,     /**< (Hkv*D) */
-    ROLE_O,          /**< (C, Hq*D) */
-    ROLE_O_BIAS,     /**< (C) */
-    ROLE_MLP_NORM,   /**< (C) */
-    ROLE_GATE,       /**< (F, C); with UP behind it (2*F, C) */
-    ROLE_UP,         /**< (F, C) */
-    ROLE_GATE_BIAS,  /**< (F) */
-    ROLE_UP_BIAS,    /**< (F) */
-    ROLE_DOWN,       /**< (C, F) */
-    ROLE_DOWN_BIAS,  /**< (C) */
-    ROLE_FINAL_NORM, /**< (C) */
-    ROLE_LM_HEAD,    /**< (V, C) */
+    ROLE_EMBED,           /**< (V, C) */
+    ROLE_POSITIONS,       /**< (T_max, C) learned positions */
+    ROLE_TYPES,           /**< (n_types, C) */
+    ROLE_ATTN_NORM,       /**< (C) */
+    ROLE_ATTN_NORM_BIAS,  /**< (C) */
+    ROLE_Q,               /**< (Hq*D, C); with K and V behind it (Hq*D + 2*Hkv*D, C) */
+    ROLE_K,               /**< (Hkv*D, C) */
+    ROLE_V,               /**< (Hkv*D, C) */
+    ROLE_Q_BIAS,          /**< (Hq*D) */
+    ROLE_K_BIAS,          /**< (Hkv*D) */
+    ROLE_V_BIAS,          /**< (Hkv*D) */
+    ROLE_O,               /**< (C, Hq*D) */
+    ROLE_O_BIAS,          /**< (C) */
+    ROLE_MLP_NORM,        /**< (C) */
+    ROLE_MLP_NORM_BIAS,   /**< (C) */
+    ROLE_GATE,            /**< (F, C); with UP behind it (2*F, C) */
+    ROLE_UP,              /**< (F, C) */
+    ROLE_GATE_BIAS,       /**< (F) */
+    ROLE_UP_BIAS,         /**< (F) */
+    ROLE_DOWN,            /**< (C, F) */
+    ROLE_DOWN_BIAS,       /**< (C) */
+    ROLE_FINAL_NORM,      /**< (C) */
+    ROLE_FINAL_NORM_BIAS, /**< (C) */
+    ROLE_LM_HEAD,         /**< (V, C) */
+    ROLE_POOLER,          /**< (C, C) */
+    ROLE_POOLER_BIAS,     /**< (C) */
+    ROLE_HEAD_DENSE,      /**< (C, C) mlp */
+    ROLE_HEAD_DENSE_BIAS, /**< (C) */
+    ROLE_HEAD_OUT,        /**< (K, C) */
+    ROLE_HEAD_OUT_BIAS,   /**< (K) */
     N_ROLES
 };
 
@@ -70,6 +87,20 @@ ft_status layout_create(struct layout **out, const struct model_config *config);
 
 /** Takes *layout (may be NULL) and sets it to NULL. */
 void layout_destroy(struct layout **layout);
+
+/**
+ * The tensors from offset `from` on as a table of their own, their offsets counted from there: what
+ * learns when the rest is frozen. Optimizer and checkpoints take it as they take the whole table.
+ *
+ * @param[out] out  gives the table; layout_destroy
+ * @param[in]  from offset of a tensor
+ */
+ft_status layout_suffix(struct layout **out, const struct layout *layout, int64_t from);
+
+/** Where the trainable part begins when only the last n_layers blocks and what follows them learn;
+ * 0 for n_layers = 0, which stands for all. */
+int64_t layout_trainable_from(const struct layout *layout, const struct model_config *config,
+                              int n_layers);
 
 /** Offset of the tensor with this role in this layer (-1 outside the blocks); -1 when absent. */
 int64_t layout_offset(const struct layout *layout, int role, int layer);

@@ -35,8 +35,13 @@ struct block_offsets {
 struct model {
     struct model_config config;
     struct layout *layout;
-    float *params; /**< (N) */
-    float *grads;  /**< (N) sums over supervised tokens; NULL for a model that only evaluates */
+    float *params;            /**< (N) */
+    int64_t trainable_from;   /**< 0 when everything learns */
+    struct layout *trainable; /**< the tensors from there on */
+    float *grads; /**< (trainable->N) of the trainable part; sums over supervised tokens; NULL for a
+                       model that only evaluates */
+    const float *class_weights; /**< (K) borrowed, or NULL: all 1; set by the caller */
+    float label_smoothing;      /**< classification; set by the caller */
 
     int max_tokens;                /**< largest batch */
     int max_length;                /**< longest sequence */
@@ -60,38 +65,64 @@ struct model {
 /** Logits exist for so many rows at a time. */
 enum { LM_CHUNK = 512 };
 
+/** How large a model's batches may be, and what of it learns. */
+struct model_shape {
+    int max_tokens;       /**< of the largest micro-batch */
+    int max_length;       /**< of the longest sequence */
+    int max_segments;     /**< sequences of a micro-batch */
+    bool trains;          /**< with gradients and what the backward pass needs */
+    int trainable_layers; /**< the last so many blocks and what follows them; 0 = everything */
+};
+
 /**
  * Builds a model and takes all its memory; parameters and gradients are zero.
  *
- * @param[out] out        gives the model
- * @param[in]  max_tokens tokens of the largest micro-batch
- * @param[in]  max_length longest sequence
- * @param[in]  trains     with gradients and what the backward pass needs
+ * @param[out] out gives the model
  * @return FT_OK, FT_ERR_INTERNAL (memory)
  */
-ft_status model_create(struct model **out, const struct model_config *config, int max_tokens,
-                       int max_length, bool trains);
+ft_status model_create(struct model **out, const struct model_config *config,
+                       const struct model_shape *shape);
 
 /** Takes *model (may be NULL), sets NULL. */
 void model_destroy(struct model **model);
 
 /** Bytes that model_create would take for activations, exactly, without taking them. */
-ft_status model_activation_bytes(int64_t *bytes, const struct model_config *config, int max_tokens,
-                                 int max_length, bool trains);
+ft_status model_activation_bytes(int64_t *bytes, const struct model_config *config,
+                                 const struct model_shape *shape);
 
 /**
- * Sum of the losses of the batch's supervised tokens [nats].
+ * Sum of the losses of the batch's supervised tokens [nats], or of its documents in classification
+ * (each times its class weight). No dropout.
  *
- * Source of the block: Touvron et al. 2023, section 2.2.
+ * Source of the block: Touvron et al. 2023, section 2.2; Devlin et al. 2018.
  */
 double model_loss(struct model *model, const struct batch *batch);
 
-/** As model_loss, and adds the gradient of that SUM to model->grads. */
+/** Classification: (n_segments, K) logits of the last batch that went through model_loss. Borrowed
+ * until the next pass. */
+const float *model_class_logits(const struct model *model);
+
+/** As model_loss, and adds the gradient of that SUM to model->grads. With dropout at the rates of
+ * the configuration, keyed by batch->dropout_key, in the parts that learn. */
 double model_loss_backward(struct model *model, const struct batch *batch);
 
 /** Logits of every row: (n_tokens, V). For tests and continuations; training never holds them all.
  */
 void model_logits(struct model *model, float *logits, const struct batch *batch);
+
+/** Sees the output of block `layer` (from 1) as transformers' hidden_states[layer]: (n_tokens, C). */
+typedef void model_visitor(void *context, int layer, const float *hidden);
+
+/** Runs the blocks alone and shows each one's output to visit. */
+void model_hidden(struct model *model, const struct batch *batch, model_visitor *visit,
+                  void *context);
+
+/**
+ * One vector a segment: out (n_segments, C) from hidden (n_tokens, C) of a block. POOLING_CLS on the
+ * last layer goes through the model's pooler where it has one.
+ */
+void model_pool(const struct model *model, float *out, const float *hidden,
+                const struct batch *batch, int layer, enum pooling pooling);
 
 /** Floating-point operations of one training step over so many tokens in sequences of T. */
 double model_step_flops(const struct model_config *config, int64_t n_params, double n_tokens,
