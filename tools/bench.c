@@ -127,7 +127,9 @@ struct bench {
 static ft_status bench_create(struct bench *b, const struct model_config *c, const char *path,
                               int T, int B)
 {
-    FT_TRY(model_create(&b->model, c, B * T, T, true));
+    const struct model_shape shape = {
+        .max_tokens = B * T, .max_length = T, .max_segments = B, .trains = true};
+    FT_TRY(model_create(&b->model, c, &shape));
     FT_TRY(model_read_params(b->model->params, b->model->layout, c, path));
     FT_TRY(FT_ALLOC(b->m, b->model->layout->N));
     FT_TRY(FT_ALLOC(b->v, b->model->layout->N));

@@ -60,8 +60,10 @@ struct model_config {
     struct head_config head;     /**< n_labels = 0 after model_config_read */
 };
 
-/** What POOLING_AUTO stands for outside mode transfer: the folder's word, else cls for encoders with
- * a pooler, mean for other encoders, last for decoders. */
+/**
+ * What POOLING_AUTO stands for outside mode transfer: the folder's word, else cls for encoders with
+ * a pooler, mean for other encoders, last for decoders.
+ */
 enum pooling model_config_pooling(const struct model_config *config, enum pooling wanted);
 
 /**

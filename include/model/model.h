@@ -37,6 +37,7 @@ struct model {
     struct layout *layout;
     float *params;            /**< (N) */
     int64_t trainable_from;   /**< 0 when everything learns */
+    int first_layer;          /**< first block that learns */
     struct layout *trainable; /**< the tensors from there on */
     float *grads; /**< (trainable->N) of the trainable part; sums over supervised tokens; NULL for a
                        model that only evaluates */
@@ -110,7 +111,8 @@ double model_loss_backward(struct model *model, const struct batch *batch);
  */
 void model_logits(struct model *model, float *logits, const struct batch *batch);
 
-/** Sees the output of block `layer` (from 1) as transformers' hidden_states[layer]: (n_tokens, C). */
+/** Sees the output of block `layer` (from 1) as transformers' hidden_states[layer]: (n_tokens, C).
+ */
 typedef void model_visitor(void *context, int layer, const float *hidden);
 
 /** Runs the blocks alone and shows each one's output to visit. */
@@ -118,8 +120,8 @@ void model_hidden(struct model *model, const struct batch *batch, model_visitor 
                   void *context);
 
 /**
- * One vector a segment: out (n_segments, C) from hidden (n_tokens, C) of a block. POOLING_CLS on the
- * last layer goes through the model's pooler where it has one.
+ * One vector a segment: out (n_segments, C) from hidden (n_tokens, C) of a block. POOLING_CLS on
+ * the last layer goes through the model's pooler where it has one.
  */
 void model_pool(const struct model *model, float *out, const float *hidden,
                 const struct batch *batch, int layer, enum pooling pooling);

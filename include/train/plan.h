@@ -5,7 +5,7 @@
 
 #include "comm/comm.h"
 #include "config/settings.h"
-#include "model/config.h"
+#include "model/model.h"
 
 /** Bytes of one rank. */
 struct memory_plan {
@@ -15,6 +15,9 @@ struct memory_plan {
     int64_t node;      /**< of all ranks of this rank's node */
     int64_t available; /**< what the node (or the job's control group) has free */
 };
+
+/** The model that the settings ask for: its largest micro-batch, and what of it learns. */
+void plan_model_shape(struct model_shape *shape, const struct settings *settings, bool trains);
 
 /** Fills the plan of this rank. Not collective. */
 ft_status memory_plan_make(struct memory_plan *plan, const struct comm *comm,

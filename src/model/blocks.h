@@ -23,6 +23,12 @@ static inline struct attention_shape attention_shape_of(const struct model_confi
                                     .causal = true};
 }
 
+/** The gradient of the parameters at that offset; NULL where they are frozen (or absent: -1). */
+static inline float *grads_of(const struct model *m, int64_t offset)
+{
+    return offset < m->trainable_from ? NULL : m->grads + (offset - m->trainable_from);
+}
+
 /** Elements of a row of queries, keys and values. */
 static inline int qkv_width(const struct model_config *c)
 {

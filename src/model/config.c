@@ -405,3 +405,14 @@ ft_status model_config_read(struct model_config *out, const char *path)
         return ft_fail(FT_ERR_INPUT, "%s is neither a model folder nor a .gguf file", path);
     return read_gguf(out, path);
 }
+
+enum pooling model_config_pooling(const struct model_config *config, enum pooling wanted)
+{
+    if (wanted != POOLING_AUTO)
+        return wanted;
+    if (config->folder_pooling != POOLING_AUTO)
+        return config->folder_pooling;
+    if (!config->is_encoder)
+        return POOLING_LAST;
+    return config->has_pooler ? POOLING_CLS : POOLING_MEAN;
+}

@@ -76,17 +76,17 @@ static void push_all(struct arena *arena, struct model *m, bool trains)
         push_backward(arena, m, n);
 }
 
-ft_status model_activation_bytes(int64_t *bytes, const struct model_config *config, int max_tokens,
-                                 int max_length, bool trains)
+ft_status model_activation_bytes(int64_t *bytes, const struct model_config *config,
+                                 const struct model_shape *shape)
 {
     struct model *m = mem_alloc(1, sizeof *m);
     struct arena arena = {0};
     if (!m)
         return FT_ERR_INTERNAL;
     m->config = *config;
-    m->max_tokens = max_tokens;
-    m->max_length = max_length;
-    push_all(&arena, m, trains);
+    m->max_tokens = shape->max_tokens;
+    m->max_length = shape->max_length;
+    push_all(&arena, m, shape->trains);
     mem_free(m);
     *bytes = (int64_t)arena.used;
     return FT_OK;
@@ -143,30 +143,35 @@ static void fill_rope(struct model *m)
     }
 }
 
-static ft_status allocate(struct model *m, bool trains)
+static ft_status allocate(struct model *m, const struct model_shape *shape)
 {
     FT_TRY(layout_create(&m->layout, &m->config));
+    m->trainable_from = layout_trainable_from(m->layout, &m->config, shape->trainable_layers);
+    m->first_layer = shape->trainable_layers > 0 && shape->trainable_layers < m->config.L
+                         ? m->config.L - shape->trainable_layers
+                         : 0;
+    FT_TRY(layout_suffix(&m->trainable, m->layout, m->trainable_from));
     FT_TRY(FT_ALLOC(m->offsets, m->config.L));
     FT_TRY(FT_ALLOC(m->params, m->layout->N));
-    if (trains)
-        FT_TRY(FT_ALLOC(m->grads, m->layout->N));
-    push_all(&m->memory, m, trains);
+    if (shape->trains)
+        FT_TRY(FT_ALLOC(m->grads, m->trainable->N));
+    push_all(&m->memory, m, shape->trains);
     FT_TRY(arena_commit(&m->memory));
-    push_all(&m->memory, m, trains);
+    push_all(&m->memory, m, shape->trains);
     find_offsets(m);
     fill_rope(m);
     return FT_OK;
 }
 
-ft_status model_create(struct model **out, const struct model_config *config, int max_tokens,
-                       int max_length, bool trains)
+ft_status model_create(struct model **out, const struct model_config *config,
+                       const struct model_shape *shape)
 {
     struct model *m;
     FT_TRY(FT_ALLOC(m, 1));
     m->config = *config;
-    m->max_tokens = max_tokens;
-    m->max_length = max_length;
-    const ft_status status = allocate(m, trains);
+    m->max_tokens = shape->max_tokens;
+    m->max_length = shape->max_length;
+    const ft_status status = allocate(m, shape);
     if (status != FT_OK)
         model_destroy(&m);
     *out = m;
@@ -181,6 +186,7 @@ void model_destroy(struct model **model)
     mem_free((*model)->grads);
     mem_free((*model)->params);
     mem_free((*model)->offsets);
+    layout_destroy(&(*model)->trainable);
     layout_destroy(&(*model)->layout);
     FT_FREE(*model);
 }
@@ -223,7 +229,7 @@ double model_loss_backward(struct model *model, const struct batch *batch)
 {
     const int C = model->config.C, V = model->config.V;
     const float *w = model->params + model->lm_head;
-    float *dw = model->grads + model->lm_head;
+    float *dw = grads_of(model, model->lm_head);
     blocks_forward(model, batch);
     for (int at = 0; at < batch->n_tokens; at += LM_CHUNK) {
         const int n = batch->n_tokens - at < LM_CHUNK ? batch->n_tokens - at : LM_CHUNK;
@@ -231,7 +237,8 @@ double model_loss_backward(struct model *model, const struct batch *batch)
         head_logits(model, model->logits, at, n);
         cross_entropy(model->logits, model->losses + at, batch->targets + at, n, V, 1);
         gemm_nn(model->dh + (int64_t)at * C, C, model->logits, V, w, C, n, C, V, 0.0f);
-        gemm_tn(dw, C, model->logits, V, h, C, V, C, n, 1.0f);
+        if (dw)
+            gemm_tn(dw, C, model->logits, V, h, C, V, C, n, 1.0f);
     }
     blocks_backward(model, batch);
     return sum_of(model->losses, batch->n_tokens);

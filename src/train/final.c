@@ -49,7 +49,8 @@ static ft_status write_local(struct trainer *t)
     FT_TRY(file_join(final, dir, "final"));
     FT_TRY(file_join(old, dir, "final.old"));
     if (t->has_validation && file_is_folder(best))
-        FT_TRY(ckpt_read_params(best, s->model->layout, s->model->params));
+        FT_TRY(ckpt_read_params(best, s->model->trainable,
+                                s->model->params + s->model->trainable_from));
     FT_TRY(write_into(fresh, s));
     FT_TRY(swap_in(fresh, final, old));
     return file_sync(dir);

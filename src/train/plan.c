@@ -7,7 +7,6 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "model/layout.h"
-#include "model/model.h"
 
 /* Resident program, MPI, OpenBLAS's packing buffers and HDF5, as seen on a small model. */
 static const int64_t OTHER_BYTES = INT64_C(160) << 20;
@@ -41,12 +40,24 @@ static int64_t available_bytes(void)
     return free_bytes;
 }
 
+void plan_model_shape(struct model_shape *shape, const struct settings *settings, bool trains)
+{
+    const bool is_suffix = settings->mode == RUN_MODE_LAST_LAYERS;
+    *shape =
+        (struct model_shape){.max_tokens = settings->training.micro_batch * settings->data.seq_len,
+                             .max_length = settings->data.seq_len,
+                             .max_segments = settings->training.micro_batch,
+                             .trains = trains,
+                             .trainable_layers = is_suffix ? settings->model.trainable_layers : 0};
+}
+
 ft_status memory_plan_make(struct memory_plan *plan, const struct comm *comm,
                            const struct settings *settings, const struct model_config *config,
                            bool trains)
 {
     struct layout *layout;
     const int sequences = settings->training.micro_batch, length = settings->data.seq_len;
+    struct model_shape shape;
     *plan = (struct memory_plan){.other = OTHER_BYTES};
     FT_TRY(fault_point("plan"));
     if ((int64_t)sequences * length > TOKENS_MAX)
@@ -56,14 +67,16 @@ ft_status memory_plan_make(struct memory_plan *plan, const struct comm *comm,
             "a time; lower one of them",
             sequences, length, TOKENS_MAX);
     FT_TRY(layout_create(&layout, config));
-    const int64_t N = layout->N, size = comm_size(comm);
+    plan_model_shape(&shape, settings, trains);
+    const int64_t n_frozen = layout_trainable_from(layout, config, shape.trainable_layers);
+    const int64_t N = layout->N - n_frozen, size = comm_size(comm);
     layout_destroy(&layout);
-    plan->params = 4 * N;
+    plan->params = 4 * (N + n_frozen);
     if (trains) {
         plan->grads = 4 * N;
         plan->moments = 8 * (settings->distributed.zero ? (N + size - 1) / size : N);
     }
-    FT_TRY(model_activation_bytes(&plan->activations, config, sequences * length, length, trains));
+    FT_TRY(model_activation_bytes(&plan->activations, config, &shape));
     plan->total = plan->params + plan->grads + plan->moments + plan->activations + plan->other;
     plan->node = plan->total * comm_node_size(comm);
     plan->available = available_bytes();

@@ -56,9 +56,9 @@ static ft_status load_state(struct trainer *t, int64_t step)
     struct optimizer *o = t->optimizer;
     struct session *s = t->session;
     const int rank = comm_rank(s->comm);
-    struct ckpt_state state = {.layout = s->model->layout,
+    struct ckpt_state state = {.layout = s->model->trainable,
                                .first = o->first,
-                               .params = s->model->params,
+                               .params = s->model->params + s->model->trainable_from,
                                .m = optimizer_slice(o, o->m, rank),
                                .v = optimizer_slice(o, o->v, rank)};
     FT_TRY(ckpt_load(s->comm, s->settings->output.dir, step, &state));

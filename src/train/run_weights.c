@@ -5,13 +5,17 @@
 #include "ckpt/checkpoint.h"
 #include "ckpt/retention.h"
 
-/* One rank a node reads, the node's others get it. Collective. */
+/* One rank a node reads, the node's others get it. A checkpoint holds what learns: the rest is the
+ * base model's. Collective. */
 static ft_status load_checkpoint(struct session *s, const char *path)
 {
-    FT_AGREE(s->comm, comm_node_rank(s->comm) == 0
-                          ? ckpt_read_params(path, s->model->layout, s->model->params)
-                          : FT_OK);
-    comm_node_bcast(s->comm, s->model->params, s->model->layout->N * (int64_t)sizeof(float));
+    const struct layout *trainable = s->model->trainable;
+    float *params = s->model->params + s->model->trainable_from;
+    if (s->model->trainable_from > 0)
+        FT_TRY(session_load_params(s));
+    FT_AGREE(s->comm,
+             comm_node_rank(s->comm) == 0 ? ckpt_read_params(path, trainable, params) : FT_OK);
+    comm_node_bcast(s->comm, params, trainable->N * (int64_t)sizeof(float));
     log_info("weights: checkpoint %s", path);
     return FT_OK;
 }

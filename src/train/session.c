@@ -95,11 +95,11 @@ ft_status session_open_data(struct session *s, int wanted)
 ft_status session_create_model(struct session *s, bool trains)
 {
     struct memory_plan plan;
-    const int length = s->settings->data.seq_len;
+    struct model_shape shape;
     FT_AGREE(s->comm, memory_plan_make(&plan, s->comm, s->settings, &s->config, trains));
     FT_TRY(memory_plan_check(&plan, s->comm));
-    FT_AGREE(s->comm, model_create(&s->model, &s->config,
-                                   s->settings->training.micro_batch * length, length, trains));
+    plan_model_shape(&shape, s->settings, trains);
+    FT_AGREE(s->comm, model_create(&s->model, &s->config, &shape));
     return FT_OK;
 }
 

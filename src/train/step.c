@@ -79,9 +79,9 @@ static ft_status update(struct step_metrics *m, struct trainer *t, int64_t step)
                                       .weight_decay = settings->training.weight_decay,
                                       .clip = settings->training.clip};
     timers_start(&t->session->timers);
-    const ft_status status =
-        optimizer_step(&m->grad_norm, t->optimizer, t->session->comm, model->params, model->grads,
-                       model->layout, &hyper, m->tokens, step);
+    const ft_status status = optimizer_step(&m->grad_norm, t->optimizer, t->session->comm,
+                                            model->params + model->trainable_from, model->grads,
+                                            model->trainable, &hyper, m->tokens, step);
     timers_stop(&t->session->timers, PHASE_OPTIMIZER);
     return status;
 }
@@ -96,7 +96,7 @@ ft_status trainer_step(struct step_outcome *out, struct trainer *t, int64_t step
     loader_plan(&plan, step, t->train_set.n_windows, settings->training.global_batch,
                 settings->training.micro_batch, comm_rank(comm), comm_size(comm));
     timers_start(&t->session->timers);
-    clear(t->session->model->grads, t->session->model->layout->N);
+    clear(t->session->model->grads, t->session->model->trainable->N);
     const ft_status local = compute(sums, t, &plan);
     timers_stop(&t->session->timers, PHASE_COMPUTE);
     FT_TRY(share_sums(sums, t, local, step)); /* equal on all ranks */

@@ -73,7 +73,7 @@ static ft_status open_local(struct trainer *t)
     FT_TRY(cut_windows(t));
     plan_steps(t);
     FT_TRY(batch_create(&t->batch, s->settings->training.micro_batch, s->settings->data.seq_len));
-    FT_TRY(optimizer_create(&t->optimizer, s->comm, s->model->layout->N,
+    FT_TRY(optimizer_create(&t->optimizer, s->comm, s->model->trainable->N,
                             s->settings->distributed.zero, s->settings->distributed.bucket_mb));
     FT_TRY(FT_ALLOC(t->meta.loss, t->total_steps));
     return describe_run(t);
@@ -101,10 +101,11 @@ ft_status trainer_open(struct trainer *t, struct session *session)
 static struct ckpt_state state_of(struct trainer *t)
 {
     struct optimizer *o = t->optimizer;
+    const struct model *model = t->session->model;
     const int rank = comm_rank(t->session->comm);
-    return (struct ckpt_state){.layout = t->session->model->layout,
+    return (struct ckpt_state){.layout = model->trainable,
                                .first = o->first,
-                               .params = t->session->model->params,
+                               .params = model->params + model->trainable_from,
                                .m = optimizer_slice(o, o->m, rank),
                                .v = optimizer_slice(o, o->v, rank),
                                .meta = t->meta};

@@ -58,7 +58,9 @@ static struct model *load(const char *folder)
     struct model_config config;
     struct model *model = NULL;
     CHECK_STATUS(model_config_read(&config, folder), FT_OK);
-    CHECK_STATUS(model_create(&model, &config, MOST, MOST, true), FT_OK);
+    const struct model_shape shape = {
+        .max_tokens = MOST, .max_length = MOST, .max_segments = SEQUENCES, .trains = true};
+    CHECK_STATUS(model_create(&model, &config, &shape), FT_OK);
     CHECK_STATUS(model_read_params(model->params, model->layout, &config, folder), FT_OK);
     return model;
 }
