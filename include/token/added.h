@@ -5,7 +5,7 @@
 #include <stdbool.h>
 
 #include "base/buffer.h"
-#include "token/map.h"
+#include "token/trie.h"
 
 enum added_flag {
     ADDED_SPECIAL = 1,
@@ -20,19 +20,11 @@ struct added_token {
     unsigned flags; /**< enum added_flag */
 };
 
-/** A trie over bytes. Zero-initialise to start. */
-struct added_trie {
-    struct map edges; /**< (node << 8 | byte) -> node; node 0 is the root */
-    int32_t *ends;    /**< (n_nodes) index of the token that ends here, or -1 */
-    int64_t n_nodes, capacity;
-    bool starts[256]; /**< bytes that leave the root */
-};
-
 /** Zero-initialise to start. */
 struct added {
     struct added_token *tokens;
     int32_t n, capacity;
-    struct added_trie tries[2]; /**< raw text, normalised text */
+    struct trie tries[2]; /**< raw text, normalised text */
 };
 
 /** Where a token was found. */

@@ -9,11 +9,11 @@
 #include "token/map.h"
 #include "token/tokenizer.h"
 #include "token/vocab.h"
+#include "token/word_cache.h"
 
 #define BPE_MERGES_MAX (1 << 24)
 
 struct bpe_symbol;
-struct bpe_word;
 
 /** Zero-initialise to start; fill with bpe_begin and bpe_add_merge. */
 struct bpe {
@@ -30,7 +30,7 @@ struct bpe {
     struct bpe_symbol *symbols; /**< scratch: the word as a linked list */
     uint64_t *candidates;       /**< scratch: heap of possible merges, each rank << 32 | place */
     int64_t n_candidates, symbols_capacity, candidates_capacity;
-    struct bpe_word *cache;
+    struct word_cache cache;
     struct buffer text; /**< scratch */
 };
 

@@ -3,26 +3,63 @@
 #define FT_TOKEN_PARTS_H
 
 #include "token/added.h"
+#include "token/bert.h"
 #include "token/bpe.h"
 #include "token/normal.h"
 #include "token/split.h"
 #include "token/tokenizer.h"
 #include "token/vocab.h"
+#include "token/wordpiece.h"
+
+struct hash_state;
+
+/** One kind of tokenizer: what it does between the added tokens. */
+struct tokenizer_model {
+    /** Brings a stretch of raw text to its normal form: in t->normalised, or where it is. */
+    ft_status (*normalise)(struct tokenizer *t, const char **text, size_t *bytes);
+    /** Appends the ids of normalised text. */
+    ft_status (*encode)(struct tokenizer *t, struct token_list *out, const char *text,
+                        size_t bytes);
+    /** Appends the text of a token, terminated, that is the first of its text or not. */
+    ft_status (*decode)(const struct tokenizer *t, struct buffer *out, const char *text,
+                        size_t bytes, bool first);
+    /** Adds all that decides ids, but for the added tokens and the template. */
+    void (*hash)(const struct tokenizer *t, struct hash_state *state);
+    /** Makes ready what a reader has filled. */
+    ft_status (*finish)(struct tokenizer *t);
+    /** Appends the members normalizer, pre_tokenizer, decoder and model of a tokenizer.json. */
+    ft_status (*write)(const struct tokenizer *t, struct buffer *out);
+    const char *(*describe)(const struct tokenizer *t);
+};
+
+extern const struct tokenizer_model tokenizer_byte_level, tokenizer_wordpiece;
+
+/** What a token is for, by its key in tokenizer_config.json. */
+enum token_role { ROLE_BOS, ROLE_EOS, ROLE_UNK, ROLE_SEP, ROLE_PAD, ROLE_CLS, ROLE_MASK, ROLES };
 
 struct tokenizer {
+    const struct tokenizer_model *model;
     struct vocab vocab; /**< the model's tokens, then the added ones that the model lacks */
-    struct bpe bpe;
+    int32_t n_model;    /**< ids below are the model's, those from here on were added */
     struct added added;
-    enum split_kind kind;
-    struct split *split;
-    bool nfc; /**< text is brought to normalisation form C first */
+    struct token_list before, after; /**< the template: ids before and behind a text */
     int32_t eos;
     struct hash_value hash;
 
-    char *json; /**< tokenizer.json as it was read; NULL for GGUF */
+    struct bpe bpe; /**< byte-level BPE: this and the next three */
+    enum split_kind kind;
+    struct split *split;
+    bool nfc; /**< text is brought to normalisation form C first */
+
+    struct wordpiece wordpiece; /**< WordPiece: this and the next two */
+    struct bert bert;
+    bool cleanup; /**< decoded text is without the spaces before punctuation */
+
+    char *json; /**< tokenizer.json as it was read; NULL where there was none */
     size_t json_bytes;
-    char *eos_text, *bos_text, *pad_text, *chat_template; /**< NULL where unknown */
-    bool adds_bos; /**< GGUF: the model's own template starts with BOS */
+    char *roles[ROLES];  /**< texts of tokens; NULL where unknown */
+    char *chat_template; /**< NULL where unknown */
+    int64_t length_max;  /**< model_max_length of tokenizer_config.json; 0 where unknown */
 
     struct normal normal;     /**< scratch */
     struct buffer normalised; /**< scratch */
@@ -41,7 +78,28 @@ ft_status tokenizer_read_gguf(struct tokenizer *t, const char *path);
 /** Adds a token that is found as a whole; its id has a text already. */
 ft_status tokenizer_add_token(struct tokenizer *t, int32_t id, unsigned flags);
 
-/** Last step of a reader: compiles the splitter and takes the hash. */
+/** Last step of a reader: makes the model ready and takes the hash. */
 ft_status tokenizer_finish(struct tokenizer *t);
+
+/** Adds a number to a hash. */
+void tokenizer_hash_number(struct hash_state *state, int64_t value);
+
+/** Adds the texts of all ids to a hash. */
+void tokenizer_hash_texts(const struct tokenizer *t, struct hash_state *state);
+
+/** Key of a role in tokenizer_config.json. */
+const char *token_role_key(enum token_role role);
+
+/** Appends text as a JSON string. */
+ft_status tokenizer_put_string(struct buffer *out, const char *text, size_t bytes);
+
+/** Appends the text of a token as a JSON string. */
+ft_status tokenizer_put_token(struct buffer *out, const struct tokenizer *t, int32_t id);
+
+/** Appends the model's tokens as an object of ids by text. */
+ft_status tokenizer_put_vocab(struct buffer *out, const struct tokenizer *t);
+
+/** "true" or "false". */
+const char *tokenizer_truth(unsigned flag);
 
 #endif

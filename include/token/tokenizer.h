@@ -2,7 +2,8 @@
  * Text to token ids and back, with the ids of the `tokenizers` package.
  *
  * Byte-level BPE of the GPT-2, Llama 3, Qwen2 and SmolLM families, from a Hugging Face folder's
- * tokenizer.json or from a GGUF file's own metadata. What such a file says beyond the families'
+ * tokenizer.json or from a GGUF file's own metadata, and WordPiece of the BERT family, from a
+ * folder. What such a file says beyond the families'
  * forms is an error that names it, never a guess. Nothing here is collective; one tokenizer is used
  * by one thread at a time, because its scratch memory and its cache of words are inside.
  */
@@ -69,6 +70,25 @@ ft_status tokenizer_encode(struct tokenizer *t, struct token_list *out, const ch
                            size_t bytes);
 
 /**
+ * Appends the ids of text with the tokenizer's template around it, as `tokenizers` does with
+ * add_special_tokens and truncation at max_tokens: the text's ids are cut at their end.
+ *
+ * The template is what tokenizer.json puts around a single text (TemplateProcessing,
+ * BertProcessing, RobertaProcessing), or the BOS and EOS that a GGUF's metadata asks for. Without
+ * one: the text alone.
+ *
+ * @param[in,out] out        unchanged on failure
+ * @param[in]     max_tokens at least tokenizer_template_size() + 1, which the caller has checked
+ * @param[out]    n_text     ids of the text itself before truncation; may be NULL
+ * @return as tokenizer_encode
+ */
+ft_status tokenizer_encode_document(struct tokenizer *t, struct token_list *out, const char *text,
+                                    size_t bytes, int64_t max_tokens, int64_t *n_text);
+
+/** Number of special ids that the template adds to a text. */
+int tokenizer_template_size(const struct tokenizer *t);
+
+/**
  * Appends the bytes of the tokens to out, special tokens by their text. A character that the ids
  * cut stays cut, so the bytes may be invalid UTF-8 at the ends. Ids without a token give nothing.
  *
@@ -80,13 +100,13 @@ ft_status tokenizer_decode(const struct tokenizer *t, struct buffer *out, const 
 /** Largest id + 1, added tokens included. */
 int tokenizer_vocab_size(const struct tokenizer *t);
 
-/** Id that ends a document; -1 when the files name none. */
+/** Id that ends a document; -1 when the files name none, as those of BERT. */
 int32_t tokenizer_eos(const struct tokenizer *t);
 
 /** Hash of all that decides ids, EOS included: equal for a GGUF and the folder written from it. */
 struct hash_value tokenizer_hash(const struct tokenizer *t);
 
-/** What it is in a few words: "byte-level BPE, smollm split". */
+/** What it is in a few words: "byte-level BPE, smollm split", "WordPiece, lower-case". */
 const char *tokenizer_kind(const struct tokenizer *t);
 
 /**

@@ -12,51 +12,6 @@
 #include "base/utf8.h"
 #include "token/tokenizer.h"
 
-static ft_status grow_nodes(struct added_trie *trie)
-{
-    if (trie->n_nodes < trie->capacity)
-        return FT_OK;
-    const int64_t capacity = trie->capacity ? 2 * trie->capacity : 256;
-    int32_t *ends = mem_resize(trie->ends, (size_t)capacity, sizeof *ends);
-    if (!ends)
-        return FT_ERR_INTERNAL;
-    trie->ends = ends;
-    trie->capacity = capacity;
-    return FT_OK;
-}
-
-static ft_status add_node(struct added_trie *trie)
-{
-    FT_TRY(grow_nodes(trie));
-    trie->ends[trie->n_nodes++] = -1;
-    return FT_OK;
-}
-
-static uint64_t edge_key(uint64_t node, char byte)
-{
-    return node << 8 | (unsigned char)byte;
-}
-
-static ft_status insert(struct added_trie *trie, int32_t index, const char *text, size_t bytes)
-{
-    if (trie->n_nodes == 0)
-        FT_TRY(add_node(trie));
-    trie->starts[(unsigned char)text[0]] = true;
-    uint64_t node = 0;
-    for (size_t i = 0; i < bytes; i++) {
-        uint64_t next;
-        if (!map_get(&trie->edges, edge_key(node, text[i]), &next)) {
-            next = (uint64_t)trie->n_nodes;
-            FT_TRY(add_node(trie));
-            FT_TRY(map_put(&trie->edges, edge_key(node, text[i]), next));
-        }
-        node = next;
-    }
-    if (trie->ends[node] < 0) /* two that are one once normalised: the first wins */
-        trie->ends[node] = index;
-    return FT_OK;
-}
-
 ft_status added_add(struct added *added, struct added_token token, const char *text, size_t bytes)
 {
     if (bytes == 0 || bytes > TOKENIZER_ADDED_MAX)
@@ -70,24 +25,10 @@ ft_status added_add(struct added *added, struct added_token token, const char *t
         added->tokens = tokens;
         added->capacity = capacity;
     }
-    FT_TRY(insert(&added->tries[token.flags & ADDED_NORMALIZED ? 1 : 0], added->n, text, bytes));
+    /* two that are one once normalised: the first wins */
+    FT_TRY(trie_add(&added->tries[token.flags & ADDED_NORMALIZED ? 1 : 0], added->n, text, bytes));
     added->tokens[added->n++] = token;
     return FT_OK;
-}
-
-/** Index of the longest token at the start of text, and its bytes; -1 when there is none. */
-static int32_t match_here(const struct added_trie *trie, const char *text, size_t bytes,
-                          size_t *matched)
-{
-    int32_t found = -1;
-    uint64_t node = 0;
-    for (size_t i = 0; i < bytes && map_get(&trie->edges, edge_key(node, text[i]), &node); i++) {
-        if (trie->ends[node] >= 0) {
-            found = trie->ends[node];
-            *matched = i + 1;
-        }
-    }
-    return found;
 }
 
 /** \s of Rust's regex: White_Space. */
@@ -157,7 +98,7 @@ static void strip(struct added_match *match, unsigned flags, const char *text, s
 bool added_find(const struct added *added, struct added_match *match, const char *text,
                 size_t bytes, bool normalised, size_t from, size_t taken)
 {
-    const struct added_trie *trie = &added->tries[normalised];
+    const struct trie *trie = &added->tries[normalised];
     if (trie->n_nodes == 0)
         return false;
     for (size_t i = from; i < bytes;) {
@@ -166,7 +107,7 @@ bool added_find(const struct added *added, struct added_match *match, const char
             i++;
             continue;
         }
-        const int32_t index = match_here(trie, text + i, bytes - i, &matched);
+        const int32_t index = trie_longest(trie, 0, text + i, bytes - i, &matched);
         if (index < 0) {
             i++;
             continue;
@@ -184,10 +125,8 @@ bool added_find(const struct added *added, struct added_match *match, const char
 
 void added_clear(struct added *added)
 {
-    for (int k = 0; k < 2; k++) {
-        map_clear(&added->tries[k].edges);
-        mem_free(added->tries[k].ends);
-    }
+    for (int k = 0; k < 2; k++)
+        trie_clear(&added->tries[k]);
     mem_free(added->tokens);
     *added = (struct added){0};
 }

@@ -8,12 +8,6 @@
  * A candidate that was overtaken (one of its symbols merged elsewhere) is recognised when it is
  * popped: the pair that now stands at its place no longer gives its token. If that pair gives the
  * same token by another merge it is taken at the old rank, as `tokenizers` does.
- *
- * Text repeats its words: a cache of 64-byte lines, one a word, holds those of up to 31 bytes and 7
- * ids. A word can only be in one of two neighbouring lines, and the newer one comes first, so that
- * lookup and replacement take constant time and no text can make them slow.
- *
- *     | word, zero-padded (31) | length (1) | n ids (4) | ids (7 * 4) |
  */
 #include "token/bpe.h"
 
@@ -22,7 +16,6 @@
 #include "base/mem.h"
 #include "base/size.h"
 
-enum { CACHE_LINES = 1 << 16, WORD_MAX = 31, IDS_MAX = 7 };
 enum {
     HEAP_OFFSET = 3
 }; /* the four children of an entry lie in one line of the processor's cache */
@@ -30,12 +23,6 @@ enum {
 struct bpe_symbol {
     int32_t id; /* -1: merged into the symbol before */
     int32_t previous, next;
-};
-
-struct bpe_word {
-    uint64_t key[4];
-    int32_t n;
-    int32_t ids[IDS_MAX];
 };
 
 static uint64_t pair_key(int32_t left, int32_t right)
@@ -54,7 +41,7 @@ ft_status bpe_begin(struct bpe *bpe, const struct vocab *vocab)
         FT_TRY(vocab_from_bytes(&bpe->text, &value, 1));
         bpe->byte_ids[byte] = vocab_find(vocab, bpe->text.data, bpe->text.used);
     }
-    return FT_ALLOC(bpe->cache, CACHE_LINES);
+    return word_cache_create(&bpe->cache);
 }
 
 static ft_status find_part(const struct bpe *bpe, int32_t *id, const char *text, size_t bytes)
@@ -99,7 +86,7 @@ void bpe_clear(struct bpe *bpe)
     mem_free(bpe->pairs);
     mem_free(bpe->symbols);
     mem_free(bpe->candidates);
-    mem_free(bpe->cache);
+    word_cache_clear(&bpe->cache);
     buffer_clear(&bpe->text);
     *bpe = (struct bpe){0};
 }
@@ -235,44 +222,19 @@ static ft_status encode_anew(struct bpe *bpe, struct token_list *out, const char
     return token_list_append(out, ids, kept);
 }
 
-static void make_key(uint64_t key[4], const char *word, size_t bytes)
-{
-    char padded[32] = {0};
-    memcpy(padded, word, bytes);
-    padded[31] = (char)bytes;
-    memcpy(key, padded, sizeof padded);
-}
-
-static bool same_key(const uint64_t a[4], const uint64_t b[4])
-{
-    return ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3])) == 0;
-}
-
 ft_status bpe_encode(struct bpe *bpe, struct token_list *out, const char *word, size_t bytes)
 {
     if (bytes == 0)
         return FT_OK;
-    if (bytes > WORD_MAX)
+    if (bytes > WORD_CACHE_BYTES)
         return encode_anew(bpe, out, word, bytes);
-    struct bpe_word fresh = {0};
-    make_key(fresh.key, word, bytes);
-    uint64_t mixed = map_mix(fresh.key[0] ^ fresh.key[3]) + fresh.key[1];
-    mixed = bytes > 8 ? map_mix(mixed) + fresh.key[2] : mixed;
-    struct bpe_word *first = &bpe->cache[mixed * 0x9e3779b97f4a7c15u >> 48 & (CACHE_LINES - 1)];
-    struct bpe_word *second = bpe->cache + ((first - bpe->cache) ^ 1);
-    if (same_key(first->key, fresh.key))
-        return token_list_append(out, first->ids, first->n);
-    if (same_key(second->key, fresh.key))
-        return token_list_append(out, second->ids, second->n);
+    uint64_t key[4];
+    struct word_cache_line *place = word_cache_place(&bpe->cache, key, word, bytes);
+    const struct word_cache_line *known = word_cache_find(&bpe->cache, place, key);
+    if (known)
+        return token_list_append(out, known->ids, known->n);
     const int64_t start = out->n;
     FT_TRY(encode_anew(bpe, out, word, bytes));
-    const int64_t n = out->n - start;
-    if (n <= IDS_MAX) {
-        fresh.n = (int32_t)n;
-        if (n > 0)
-            memcpy(fresh.ids, out->ids + start, (size_t)n * sizeof *fresh.ids);
-        *second = *first;
-        *first = fresh;
-    }
+    word_cache_keep(&bpe->cache, place, key, out->ids + start, out->n - start);
     return FT_OK;
 }

@@ -19,8 +19,6 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 
-enum { EXPANSION = 8 }; /* codes: no canonical decomposition is longer than 4 (UAX 15) */
-
 void normal_clear(struct normal *normal)
 {
     mem_free(normal->codes);
@@ -28,7 +26,7 @@ void normal_clear(struct normal *normal)
     *normal = (struct normal){0};
 }
 
-static ft_status reserve(struct normal *normal, size_t n)
+ft_status normal_reserve(struct normal *normal, size_t n)
 {
     if (n <= normal->capacity)
         return FT_OK;
@@ -101,35 +99,42 @@ static void order_marks(int32_t *marks, int32_t *sorted, size_t n)
     memcpy(marks, sorted, n * sizeof *marks);
 }
 
-static void order_all(int32_t *codes, int32_t *sorted, size_t n)
+void normal_order(struct normal *normal, size_t n)
 {
+    int32_t *codes = normal->codes;
     for (size_t i = 0; i < n;) {
         size_t end = i;
         while (end < n && class_of(codes[end]) != 0)
             end++;
         if (end - i > 1)
-            order_marks(codes + i, sorted, end - i);
+            order_marks(codes + i, normal->sorted, end - i);
         i = end + 1;
     }
 }
 
+ft_status normal_decompose(struct normal *normal, size_t *n, int32_t code)
+{
+    if (is_newer(code)) {
+        normal->codes[(*n)++] = code;
+        return FT_OK;
+    }
+    const utf8proc_ssize_t made = utf8proc_decompose_char(
+        code, normal->codes + *n, NORMAL_EXPANSION, UTF8PROC_STABLE | UTF8PROC_DECOMPOSE, NULL);
+    if (made < 0)
+        return ft_fail(FT_ERR_INTERNAL, "utf8proc: %s", utf8proc_errmsg(made));
+    *n += (size_t)made;
+    return FT_OK;
+}
+
 /** Decomposes text into normal->codes, which has room; gives the number of codes in *n. */
-static ft_status decompose(struct normal *normal, size_t *n, const char *text, size_t bytes)
+static ft_status decompose_text(struct normal *normal, size_t *n, const char *text, size_t bytes)
 {
     *n = 0;
     for (size_t i = 0; i < bytes;) {
         int taken = 0;
         const int32_t code = (int32_t)utf8_decode(text + i, &taken);
         i += (size_t)taken;
-        if (is_newer(code)) {
-            normal->codes[(*n)++] = code;
-            continue;
-        }
-        const utf8proc_ssize_t made = utf8proc_decompose_char(
-            code, normal->codes + *n, EXPANSION, UTF8PROC_STABLE | UTF8PROC_DECOMPOSE, NULL);
-        if (made < 0)
-            return ft_fail(FT_ERR_INTERNAL, "utf8proc: %s", utf8proc_errmsg(made));
-        *n += (size_t)made;
+        FT_TRY(normal_decompose(normal, n, code));
     }
     return FT_OK;
 }
@@ -153,9 +158,10 @@ static ft_status normalise(struct normal *normal, struct buffer *out, const char
                            size_t bytes)
 {
     size_t n = 0;
-    FT_TRY(reserve(normal, 2 * bytes + EXPANSION)); /* two bytes make at most three codes */
-    FT_TRY(decompose(normal, &n, text, bytes));
-    order_all(normal->codes, normal->sorted, n);
+    FT_TRY(normal_reserve(normal,
+                          2 * bytes + NORMAL_EXPANSION)); /* two bytes make at most three codes */
+    FT_TRY(decompose_text(normal, &n, text, bytes));
+    normal_order(normal, n);
     FT_TRY(buffer_reserve(out, 4 * n));
     for (size_t i = 0; i < n;) {
         size_t end = i;

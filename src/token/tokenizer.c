@@ -1,10 +1,11 @@
 /*
  * Text to ids, in the order of `tokenizers`:
  *
- *     text -> added tokens of the raw text -> NFC -> added tokens of normalised text -> words ->
- * merges
+ *     text -> added tokens of raw text -> normal form -> added tokens of normalised text -> words
+ *     -> merges or pieces
  *
- * Each stretch between added tokens is normalised and split by itself.
+ * Each stretch between added tokens is normalised and split by itself. What the normal form, the
+ * words and their ids are is the model's own: byte_level.c, bert_words.c.
  */
 #include "token/tokenizer.h"
 
@@ -85,11 +86,13 @@ void tokenizer_close(struct tokenizer **t)
     split_close(&old->split);
     added_clear(&old->added);
     bpe_clear(&old->bpe);
+    wordpiece_clear(&old->wordpiece);
     vocab_clear(&old->vocab);
+    token_list_clear(&old->before);
+    token_list_clear(&old->after);
     mem_free(old->json);
-    mem_free(old->eos_text);
-    mem_free(old->bos_text);
-    mem_free(old->pad_text);
+    for (int role = 0; role < ROLES; role++)
+        mem_free(old->roles[role]);
     mem_free(old->chat_template);
     normal_clear(&old->normal);
     buffer_clear(&old->normalised);
@@ -100,15 +103,12 @@ ft_status tokenizer_add_token(struct tokenizer *t, int32_t id, unsigned flags)
 {
     size_t bytes = 0;
     const char *text = vocab_text(&t->vocab, id, &bytes);
-    const struct added_token token = {id, flags};
-    if (!(flags & ADDED_NORMALIZED && t->nfc))
-        return added_add(&t->added, token, text, bytes);
-    t->normalised.used = 0;
-    FT_TRY(normal_nfc(&t->normal, &t->normalised, text, bytes));
-    return added_add(&t->added, token, t->normalised.data, t->normalised.used);
+    if (flags & ADDED_NORMALIZED)
+        FT_TRY(t->model->normalise(t, &text, &bytes));
+    return added_add(&t->added, (struct added_token){id, flags}, text, bytes);
 }
 
-static void hash_number(struct hash_state *state, int64_t value)
+void tokenizer_hash_number(struct hash_state *state, int64_t value)
 {
     unsigned char bytes[8];
     for (int i = 0; i < 8; i++)
@@ -116,31 +116,39 @@ static void hash_number(struct hash_state *state, int64_t value)
     hash_update(state, bytes, sizeof bytes);
 }
 
-static ft_status take_hash(struct tokenizer *t)
+/** The template; nothing where there is none. */
+static void hash_template(const struct tokenizer *t, struct hash_state *state)
 {
-    static const char FORM[] = "byte-level BPE 1";
-    struct hash_state *state = hash_open();
-    if (!state)
-        return FT_ERR_INTERNAL;
-    hash_update(state, FORM, sizeof FORM);
-    hash_update(state, split_name(t->kind), strlen(split_name(t->kind)) + 1);
-    const int64_t scalars[] = {t->nfc,     t->bpe.ignore_merges, t->bpe.unknown, t->eos,
-                               t->vocab.n, t->bpe.n_model,       t->bpe.n_pairs, t->added.n};
-    for (size_t i = 0; i < sizeof scalars / sizeof *scalars; i++)
-        hash_number(state, scalars[i]);
+    const struct token_list *const lists[] = {&t->before, &t->after};
+    if (tokenizer_template_size(t) == 0)
+        return;
+    for (int k = 0; k < 2; k++) {
+        tokenizer_hash_number(state, lists[k]->n);
+        for (int64_t i = 0; i < lists[k]->n; i++)
+            tokenizer_hash_number(state, lists[k]->ids[i]);
+    }
+}
+
+void tokenizer_hash_texts(const struct tokenizer *t, struct hash_state *state)
+{
     for (int32_t id = 0; id < t->vocab.n; id++) {
         size_t bytes = 0;
         const char *text = vocab_text(&t->vocab, id, &bytes);
         hash_update(state, text ? text : "", bytes + 1);
     }
-    for (int32_t i = 0; i < t->bpe.n_pairs; i++) {
-        hash_number(state, t->bpe.pairs[i].left);
-        hash_number(state, t->bpe.pairs[i].right);
-    }
+}
+
+static ft_status take_hash(struct tokenizer *t)
+{
+    struct hash_state *state = hash_open();
+    if (!state)
+        return FT_ERR_INTERNAL;
+    t->model->hash(t, state);
     for (int32_t i = 0; i < t->added.n; i++) {
-        hash_number(state, t->added.tokens[i].id);
-        hash_number(state, t->added.tokens[i].flags & ~(unsigned)ADDED_SPECIAL);
+        tokenizer_hash_number(state, t->added.tokens[i].id);
+        tokenizer_hash_number(state, t->added.tokens[i].flags & ~(unsigned)ADDED_SPECIAL);
     }
+    hash_template(t, state);
     t->hash = hash_close(state);
     return FT_OK;
 }
@@ -148,17 +156,7 @@ static ft_status take_hash(struct tokenizer *t)
 ft_status tokenizer_finish(struct tokenizer *t)
 {
     FT_TRY(take_hash(t));
-    return split_open(&t->split, t->kind);
-}
-
-static ft_status encode_words(struct tokenizer *t, struct token_list *out, const char *text,
-                              size_t bytes)
-{
-    for (size_t at = 0, end = 0; at < bytes; at = end) {
-        FT_TRY(split_next(t->split, &end, text, bytes, at));
-        FT_TRY(bpe_encode(&t->bpe, out, text + at, end - at));
-    }
-    return FT_OK;
+    return t->model->finish(t);
 }
 
 static ft_status encode_normalised(struct tokenizer *t, struct token_list *out, const char *text,
@@ -168,32 +166,19 @@ static ft_status encode_normalised(struct tokenizer *t, struct token_list *out, 
     size_t at = 0;
     while (added_find(&t->added, &match, text, bytes, true, match.after, at)) {
         if (match.start > at)
-            FT_TRY(encode_words(t, out, text + at, match.start - at));
+            FT_TRY(t->model->encode(t, out, text + at, match.start - at));
         FT_TRY(token_list_append(out, &match.id, 1));
         at = match.end;
     }
-    return at < bytes ? encode_words(t, out, text + at, bytes - at) : FT_OK;
-}
-
-/** Whether text may not be in form C: everything below U+0300 is. */
-static bool may_need_nfc(const char *text, size_t bytes)
-{
-    for (size_t i = 0; i < bytes; i++) {
-        if ((unsigned char)text[i] >= 0xcc)
-            return true;
-    }
-    return false;
+    return at < bytes ? t->model->encode(t, out, text + at, bytes - at) : FT_OK;
 }
 
 /** A stretch of raw text without added tokens of raw text. */
 static ft_status encode_stretch(struct tokenizer *t, struct token_list *out, const char *text,
                                 size_t bytes)
 {
-    if (!t->nfc || !may_need_nfc(text, bytes))
-        return encode_normalised(t, out, text, bytes);
-    t->normalised.used = 0;
-    FT_TRY(normal_nfc(&t->normal, &t->normalised, text, bytes));
-    return encode_normalised(t, out, t->normalised.data, t->normalised.used);
+    FT_TRY(t->model->normalise(t, &text, &bytes));
+    return encode_normalised(t, out, text, bytes);
 }
 
 static ft_status encode_text(struct tokenizer *t, struct token_list *out, const char *text,
@@ -223,17 +208,52 @@ ft_status tokenizer_encode(struct tokenizer *t, struct token_list *out, const ch
     return status;
 }
 
+int tokenizer_template_size(const struct tokenizer *t)
+{
+    return (int)(t->before.n + t->after.n);
+}
+
+/** Appends template and text, the text cut to `room` ids. */
+static ft_status encode_around(struct tokenizer *t, struct token_list *out, const char *text,
+                               size_t bytes, int64_t room, int64_t *n_text)
+{
+    FT_TRY(token_list_append(out, t->before.ids, t->before.n));
+    const int64_t start = out->n;
+    FT_TRY(tokenizer_encode(t, out, text, bytes));
+    *n_text = out->n - start;
+    if (*n_text > room)
+        out->n = start + room;
+    return token_list_append(out, t->after.ids, t->after.n);
+}
+
+ft_status tokenizer_encode_document(struct tokenizer *t, struct token_list *out, const char *text,
+                                    size_t bytes, int64_t max_tokens, int64_t *n_text)
+{
+    const int64_t n = out->n;
+    int64_t found = 0;
+    const ft_status status =
+        encode_around(t, out, text, bytes, max_tokens - tokenizer_template_size(t), &found);
+    if (status != FT_OK)
+        out->n = n;
+    else if (n_text)
+        *n_text = found;
+    return status;
+}
+
 ft_status tokenizer_decode(const struct tokenizer *t, struct buffer *out, const int32_t *ids,
                            int64_t n)
 {
+    bool first = true;
     for (int64_t i = 0; i < n; i++) {
         size_t bytes = 0;
         if (ids[i] < 0)
             return ft_fail(FT_ERR_INPUT, "token id %d at position %lld is negative", ids[i],
                            (long long)i);
         const char *text = vocab_text(&t->vocab, ids[i], &bytes);
-        if (text)
-            FT_TRY(vocab_to_bytes(out, text, bytes));
+        if (!text)
+            continue;
+        FT_TRY(t->model->decode(t, out, text, bytes, first));
+        first = false;
     }
     return FT_OK;
 }
@@ -255,11 +275,5 @@ struct hash_value tokenizer_hash(const struct tokenizer *t)
 
 const char *tokenizer_kind(const struct tokenizer *t)
 {
-    static const char *const KINDS[SPLIT_KINDS] = {
-        [SPLIT_GPT2] = "byte-level BPE, gpt-2 split",
-        [SPLIT_LLAMA3] = "byte-level BPE, llama-bpe split",
-        [SPLIT_QWEN2] = "byte-level BPE, qwen2 split",
-        [SPLIT_SMOLLM] = "byte-level BPE, smollm split",
-    };
-    return KINDS[t->kind];
+    return t->model->describe(t);
 }

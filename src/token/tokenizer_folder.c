@@ -8,6 +8,15 @@
 
 #define CONFIG_MAX (64ull << 20) /* bytes of tokenizer_config.json, config.json, a template */
 
+const char *token_role_key(enum token_role role)
+{
+    static const char *const KEYS[ROLES] = {
+        [ROLE_BOS] = "bos_token",  [ROLE_EOS] = "eos_token", [ROLE_UNK] = "unk_token",
+        [ROLE_SEP] = "sep_token",  [ROLE_PAD] = "pad_token", [ROLE_CLS] = "cls_token",
+        [ROLE_MASK] = "mask_token"};
+    return KEYS[role];
+}
+
 /** Copies a token's text: a string, or an object with "content". Absent or null leaves NULL. */
 static ft_status copy_token(char **out, const json_t *config, const char *key)
 {
@@ -46,17 +55,19 @@ static ft_status read_tokens(struct tokenizer *t, const json_t *config)
 {
     if (!json_is_object(config))
         return ft_fail(FT_ERR_INPUT, "no JSON object");
-    FT_TRY(copy_token(&t->eos_text, config, "eos_token"));
-    FT_TRY(copy_token(&t->bos_text, config, "bos_token"));
-    FT_TRY(copy_token(&t->pad_text, config, "pad_token"));
+    for (int role = 0; role < ROLES; role++)
+        FT_TRY(copy_token(&t->roles[role], config, token_role_key((enum token_role)role)));
     FT_TRY(copy_template(&t->chat_template, config));
-    if (!t->eos_text)
+    const json_t *length = json_object_get(config, "model_max_length");
+    t->length_max = json_is_integer(length) ? json_integer_value(length) : 0;
+    const char *eos = t->roles[ROLE_EOS];
+    if (!eos)
         return FT_OK;
-    t->eos = vocab_find(&t->vocab, t->eos_text, strlen(t->eos_text));
+    t->eos = vocab_find(&t->vocab, eos, strlen(eos));
     char quote[VOCAB_QUOTE];
     return t->eos >= 0 ? FT_OK
                        : ft_fail(FT_ERR_INPUT, "eos_token %s is not in the vocabulary",
-                                 vocab_quote(quote, t->eos_text, strlen(t->eos_text)));
+                                 vocab_quote(quote, eos, strlen(eos)));
 }
 
 /** First eos_token_id of config.json: an integer or a list. */
@@ -73,8 +84,8 @@ static ft_status read_eos_id(struct tokenizer *t, const json_t *config)
         return ft_fail(FT_ERR_INPUT, "eos_token_id is not the id of a token (0 ... %d)",
                        t->vocab.n - 1);
     t->eos = (int32_t)id;
-    t->eos_text = mem_copy_text(vocab_text(&t->vocab, (int32_t)id, &bytes));
-    return t->eos_text ? FT_OK : FT_ERR_INTERNAL;
+    t->roles[ROLE_EOS] = mem_copy_text(vocab_text(&t->vocab, (int32_t)id, &bytes));
+    return t->roles[ROLE_EOS] ? FT_OK : FT_ERR_INTERNAL;
 }
 
 typedef ft_status (*config_reader)(struct tokenizer *t, const json_t *config);

@@ -30,6 +30,7 @@ static ft_status read_kind(struct tokenizer *t, const struct gguf *g)
                        "%s: tokenizer.ggml.pre is %s; gpt-2, llama-bpe, qwen2 and smollm are known",
                        gguf_path(g), vocab_quote(quote, pre, strlen(pre)));
     t->nfc = t->kind == SPLIT_QWEN2;
+    t->model = &tokenizer_byte_level;
     return FT_OK;
 }
 
@@ -49,6 +50,7 @@ static ft_status read_tokens(struct tokenizer *t, const struct gguf *g)
         if (status != FT_OK)
             return ft_fail_within(status, "%s: tokenizer.ggml.tokens", gguf_path(g));
     }
+    t->n_model = t->vocab.n;
     FT_TRY(bpe_begin(&t->bpe, &t->vocab));
     t->bpe.ignore_merges = t->kind == SPLIT_LLAMA3;
     return FT_OK;
@@ -119,18 +121,31 @@ static ft_status read_role(struct tokenizer *t, const struct gguf *g, const char
     return *text ? FT_OK : FT_ERR_INTERNAL;
 }
 
+/** BOS or EOS around each text where the file asks for it; `asks`: where it does not say. */
+static ft_status read_template(struct token_list *list, const struct gguf *g, const char *key,
+                               bool asks, int32_t id, const char *id_key)
+{
+    const bool says = gguf_has(g, key);
+    if (says)
+        FT_TRY(gguf_get_bool(g, key, &asks));
+    if (says && asks && id < 0)
+        return ft_fail(FT_ERR_INPUT, "%s: %s is true, but %s is missing", gguf_path(g), key,
+                       id_key);
+    return asks && id >= 0 ? token_list_append(list, &id, 1) : FT_OK;
+}
+
 static ft_status read_roles(struct tokenizer *t, const struct gguf *g)
 {
-    static const char TEMPLATE[] = "tokenizer.chat_template",
-                      ADD_BOS[] = "tokenizer.ggml.add_bos_token";
-    int32_t unused = -1;
+    static const char TEMPLATE[] = "tokenizer.chat_template", BOS[] = "tokenizer.ggml.bos_token_id",
+                      EOS[] = "tokenizer.ggml.eos_token_id";
+    int32_t bos = -1, pad = -1;
     const char *text = NULL;
-    FT_TRY(read_role(t, g, "tokenizer.ggml.eos_token_id", &t->eos, &t->eos_text));
-    FT_TRY(read_role(t, g, "tokenizer.ggml.bos_token_id", &unused, &t->bos_text));
-    FT_TRY(read_role(t, g, "tokenizer.ggml.padding_token_id", &unused, &t->pad_text));
-    t->adds_bos = t->kind == SPLIT_LLAMA3; /* where the file does not say */
-    if (gguf_has(g, ADD_BOS))
-        FT_TRY(gguf_get_bool(g, ADD_BOS, &t->adds_bos));
+    FT_TRY(read_role(t, g, EOS, &t->eos, &t->roles[ROLE_EOS]));
+    FT_TRY(read_role(t, g, BOS, &bos, &t->roles[ROLE_BOS]));
+    FT_TRY(read_role(t, g, "tokenizer.ggml.padding_token_id", &pad, &t->roles[ROLE_PAD]));
+    FT_TRY(read_template(&t->before, g, "tokenizer.ggml.add_bos_token", t->kind == SPLIT_LLAMA3,
+                         bos, BOS));
+    FT_TRY(read_template(&t->after, g, "tokenizer.ggml.add_eos_token", false, t->eos, EOS));
     if (!gguf_has(g, TEMPLATE))
         return FT_OK;
     FT_TRY(gguf_get_text(g, TEMPLATE, &text));

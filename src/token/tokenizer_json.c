@@ -1,21 +1,18 @@
 /*
- * tokenizer.json of the `tokenizers` package. Each part of the file is held against the forms that
- * are known; a key, type or value beyond them is an error, because ignoring it would give other
- * ids. truncation and padding are ignored: they are left-overs of how somebody used the tokenizer.
- * post_processor only matters with a template, decoder only for text.
+ * tokenizer.json of the `tokenizers` package: what all kinds of models share. Each part of the file
+ * is held against the forms that are known; a key, type or value beyond them is an error, because
+ * ignoring it would give other ids. truncation and padding are ignored: they are left-overs of how
+ * somebody used the tokenizer. The parts of a kind of model are read in json_bpe.c and
+ * json_wordpiece.c, post_processor in json_template.c.
  */
 #include <string.h>
 
-#include "base/file.h"
-#include "base/mem.h"
-#include "format/json.h"
-#include "token/parts.h"
+#include "token/json_parts.h"
 
-static const char ADVICE[] =
-    "byte-level BPE of the GPT-2, Llama 3, Qwen2 and SmolLM families is read";
+const char json_part_advice[] = "byte-level BPE of the GPT-2, Llama 3, Qwen2 and SmolLM families "
+                                "and WordPiece of the BERT family are read";
 
-/** No keys but these (a list that ends with NULL). */
-static ft_status only_keys(const json_t *object, const char *where, const char *const *keys)
+ft_status json_part_only_keys(const json_t *object, const char *where, const char *const *keys)
 {
     const char *key;
     json_t *value;
@@ -27,13 +24,12 @@ static ft_status only_keys(const json_t *object, const char *where, const char *
             i++;
         if (!keys[i])
             return ft_fail(FT_ERR_INPUT, "%s has the key %s, which is not known; %s", where,
-                           vocab_quote(quote, key, strlen(key)), ADVICE);
+                           vocab_quote(quote, key, strlen(key)), json_part_advice);
     }
     return FT_OK;
 }
 
-/** Type of a part: *type is NULL where the part is null. */
-static ft_status type_of(const char **type, const json_t *part, const char *where)
+ft_status json_part_type(const char **type, const json_t *part, const char *where)
 {
     *type = NULL;
     if (!part || json_is_null(part))
@@ -44,204 +40,19 @@ static ft_status type_of(const char **type, const json_t *part, const char *wher
     return status == FT_OK ? FT_OK : ft_fail_within(status, "%s", where);
 }
 
-static ft_status unknown_type(const char *where, const char *type)
+ft_status json_part_unknown(const char *where, const char *type)
 {
     char quote[VOCAB_QUOTE];
     return ft_fail(FT_ERR_INPUT, "%s is of type %s, which is not supported; %s", where,
-                   vocab_quote(quote, type, strlen(type)), ADVICE);
+                   vocab_quote(quote, type, strlen(type)), json_part_advice);
 }
 
-static bool is_type(const char *type, const char *wanted)
+bool json_part_is(const char *type, const char *wanted)
 {
     return type && strcmp(type, wanted) == 0;
 }
 
-static ft_status read_normalizer(struct tokenizer *t, const json_t *part)
-{
-    static const char *const KEYS[] = {"type", NULL};
-    const char *type;
-    FT_TRY(type_of(&type, part, "normalizer"));
-    t->nfc = is_type(type, "NFC");
-    if (!type)
-        return FT_OK;
-    return t->nfc ? only_keys(part, "normalizer", KEYS) : unknown_type("normalizer", type);
-}
-
-/** ByteLevel of a pre_tokenizer. */
-static ft_status read_byte_level(bool *use_regex, const json_t *part)
-{
-    static const char WHERE[] = "pre_tokenizer ByteLevel";
-    static const char *const KEYS[] = {"type", "add_prefix_space", "trim_offsets", "use_regex",
-                                       NULL};
-    bool prefix = false, trim = false, found = false;
-    *use_regex = true;
-    ft_status status = only_keys(part, WHERE, KEYS);
-    if (status != FT_OK)
-        return status;
-    status = json_get_bool(part, "add_prefix_space", &prefix, NULL);
-    if (status == FT_OK)
-        status = json_get_bool(part, "trim_offsets", &trim, &found);
-    if (status == FT_OK)
-        status = json_get_bool(part, "use_regex", use_regex, &found);
-    if (status != FT_OK)
-        return ft_fail_within(status, "%s", WHERE);
-    return prefix ? ft_fail(FT_ERR_INPUT, "%s has add_prefix_space = true, which is not supported",
-                            WHERE)
-                  : FT_OK;
-}
-
-static ft_status read_digits(const json_t *part)
-{
-    static const char *const KEYS[] = {"type", "individual_digits", NULL};
-    bool each = false;
-    FT_TRY(only_keys(part, "pre_tokenizer Digits", KEYS));
-    const ft_status status = json_get_bool(part, "individual_digits", &each, NULL);
-    if (status != FT_OK)
-        return ft_fail_within(status, "pre_tokenizer Digits");
-    return each ? FT_OK
-                : ft_fail(FT_ERR_INPUT,
-                          "pre_tokenizer Digits has individual_digits = false, which is not "
-                          "supported");
-}
-
-/** Kind by the pattern of a Split. */
-static ft_status read_pattern(enum split_kind *kind, const json_t *part)
-{
-    static const char *const KEYS[] = {"type", "pattern", "behavior", "invert", NULL};
-    static const char *const PATTERN_KEYS[] = {"Regex", NULL};
-    static const char WHERE[] = "pre_tokenizer Split";
-    json_t *pattern = NULL;
-    const char *regex = NULL, *behavior = NULL;
-    bool invert = false;
-    FT_TRY(only_keys(part, WHERE, KEYS));
-    ft_status status = json_get_object(part, "pattern", &pattern, NULL);
-    if (status == FT_OK)
-        status = only_keys(pattern, "pre_tokenizer Split pattern", PATTERN_KEYS);
-    if (status == FT_OK)
-        status = json_get_text(pattern, "Regex", &regex, NULL);
-    if (status == FT_OK)
-        status = json_get_text(part, "behavior", &behavior, NULL);
-    if (status == FT_OK)
-        status = json_get_bool(part, "invert", &invert, NULL);
-    if (status != FT_OK)
-        return ft_fail_within(status, "%s", WHERE);
-    if (strcmp(behavior, "Isolated") != 0 || invert)
-        return ft_fail(FT_ERR_INPUT,
-                       "%s has behavior \"%.32s\", invert = %s; only Isolated, false is supported",
-                       WHERE, behavior, invert ? "true" : "false");
-    for (int k = 0; k < SPLIT_KINDS; k++) {
-        const char *known = split_json_pattern((enum split_kind)k);
-        if (known && strcmp(known, regex) == 0) {
-            *kind = (enum split_kind)k;
-            return FT_OK;
-        }
-    }
-    char quote[VOCAB_QUOTE];
-    return ft_fail(FT_ERR_INPUT,
-                   "%s has the pattern %s, which is none of those of Llama 3 and Qwen2; patterns "
-                   "from files are never run",
-                   WHERE, vocab_quote(quote, regex, strlen(regex)));
-}
-
-/** The two steps of a Sequence: digits or a pattern, then bytes. */
-static ft_status read_sequence(struct tokenizer *t, const json_t *part)
-{
-    static const char *const KEYS[] = {"type", "pretokenizers", NULL};
-    json_t *steps = NULL;
-    const char *first = NULL, *second = NULL;
-    bool use_regex = false;
-    FT_TRY(only_keys(part, "pre_tokenizer Sequence", KEYS));
-    FT_TRY(json_get_array(part, "pretokenizers", &steps, NULL));
-    if (json_array_size(steps) != 2)
-        return ft_fail(FT_ERR_INPUT, "pre_tokenizer Sequence has %zu steps, not the known two; %s",
-                       json_array_size(steps), ADVICE);
-    FT_TRY(type_of(&first, json_array_get(steps, 0), "pre_tokenizer, step 1"));
-    FT_TRY(type_of(&second, json_array_get(steps, 1), "pre_tokenizer, step 2"));
-    if (!is_type(second, "ByteLevel"))
-        return unknown_type("pre_tokenizer, step 2,", second ? second : "null");
-    FT_TRY(read_byte_level(&use_regex, json_array_get(steps, 1)));
-    const bool digits = is_type(first, "Digits");
-    if (!digits && !is_type(first, "Split"))
-        return unknown_type("pre_tokenizer, step 1,", first ? first : "null");
-    if (use_regex != digits)
-        return ft_fail(FT_ERR_INPUT, "pre_tokenizer %s before ByteLevel with use_regex = %s; %s",
-                       first, use_regex ? "true" : "false", ADVICE);
-    t->kind = SPLIT_SMOLLM;
-    return digits ? read_digits(json_array_get(steps, 0))
-                  : read_pattern(&t->kind, json_array_get(steps, 0));
-}
-
-static ft_status read_pre_tokenizer(struct tokenizer *t, const json_t *part)
-{
-    const char *type;
-    bool use_regex = false;
-    FT_TRY(type_of(&type, part, "pre_tokenizer"));
-    if (is_type(type, "Sequence"))
-        return read_sequence(t, part);
-    if (!is_type(type, "ByteLevel"))
-        return type ? unknown_type("pre_tokenizer", type)
-                    : ft_fail(FT_ERR_INPUT, "pre_tokenizer is missing; %s", ADVICE);
-    FT_TRY(read_byte_level(&use_regex, part));
-    if (!use_regex)
-        return ft_fail(FT_ERR_INPUT, "pre_tokenizer ByteLevel has use_regex = false and no "
-                                     "splitter before it, which is not supported");
-    t->kind = SPLIT_GPT2;
-    return FT_OK;
-}
-
-static ft_status check_post_processor(const json_t *part)
-{
-    const char *type;
-    json_t *steps = NULL, *step;
-    size_t i;
-    FT_TRY(type_of(&type, part, "post_processor"));
-    if (!type || is_type(type, "ByteLevel") || is_type(type, "TemplateProcessing"))
-        return FT_OK;
-    if (!is_type(type, "Sequence"))
-        return unknown_type("post_processor", type);
-    FT_TRY(json_get_array(part, "processors", &steps, NULL));
-    json_array_foreach(steps, i, step)
-    {
-        FT_TRY(type_of(&type, step, "post_processor, a step,"));
-        if (!is_type(type, "ByteLevel") && !is_type(type, "TemplateProcessing"))
-            return unknown_type("post_processor, a step,", type ? type : "null");
-    }
-    return FT_OK;
-}
-
-static ft_status check_decoder(const json_t *part)
-{
-    const char *type;
-    FT_TRY(type_of(&type, part, "decoder"));
-    if (!type)
-        return ft_fail(FT_ERR_INPUT, "decoder is missing; ByteLevel is needed");
-    return is_type(type, "ByteLevel") ? FT_OK : unknown_type("decoder", type);
-}
-
-/** What must be absent, null, or do nothing. */
-static ft_status check_neutral(const json_t *model)
-{
-    static const char *const TEXTS[] = {"continuing_subword_prefix", "end_of_word_suffix"};
-    static const char *const FLAGS[] = {"fuse_unk", "byte_fallback"};
-    for (int i = 0; i < 2; i++) {
-        const char *text = "";
-        bool flag = false, found = false;
-        FT_TRY(json_get_text(model, TEXTS[i], &text, &found));
-        if (found && *text)
-            return ft_fail(FT_ERR_INPUT, "%s is not empty, which is not supported", TEXTS[i]);
-        FT_TRY(json_get_bool(model, FLAGS[i], &flag, &found));
-        if (found && flag)
-            return ft_fail(FT_ERR_INPUT, "%s is true, which is not supported", FLAGS[i]);
-    }
-    double dropout = 0;
-    bool found = false;
-    FT_TRY(json_get_real(model, "dropout", 0, 1, &dropout, &found));
-    return found && dropout > 0
-               ? ft_fail(FT_ERR_INPUT, "dropout is %g, which is not supported", dropout)
-               : FT_OK;
-}
-
-static ft_status read_vocab(struct vocab *vocab, json_t *object)
+ft_status json_part_vocab(struct vocab *vocab, json_t *object)
 {
     const char *key;
     json_t *value;
@@ -266,90 +77,18 @@ static ft_status read_vocab(struct vocab *vocab, json_t *object)
     return FT_OK;
 }
 
-/** One merge: "left right" or ["left", "right"]. */
-static ft_status read_merge(struct bpe *bpe, const json_t *merge, size_t index)
+ft_status json_part_unknown_token(int32_t *id, const struct vocab *vocab, const json_t *model)
 {
-    const char *left, *right;
-    size_t left_bytes, right_bytes;
-    if (json_is_string(merge)) {
-        left = json_string_value(merge);
-        const char *space = strchr(left, ' ');
-        if (!space || strchr(space + 1, ' '))
-            return ft_fail(FT_ERR_INPUT, "merge %zu is not two tokens with a space between", index);
-        left_bytes = (size_t)(space - left);
-        right = space + 1;
-        right_bytes = strlen(right);
-    } else {
-        const json_t *first = json_array_get(merge, 0), *second = json_array_get(merge, 1);
-        if (json_array_size(merge) != 2 || !json_is_string(first) || !json_is_string(second))
-            return ft_fail(FT_ERR_INPUT, "merge %zu is neither \"a b\" nor [\"a\", \"b\"]", index);
-        left = json_string_value(first);
-        right = json_string_value(second);
-        left_bytes = json_string_length(first);
-        right_bytes = json_string_length(second);
-    }
-    return bpe_add_merge(bpe, left, left_bytes, right, right_bytes);
-}
-
-static ft_status read_merges(struct bpe *bpe, json_t *merges)
-{
-    static const char VERSION[] = "#version";
-    size_t i;
-    json_t *merge;
-    json_array_foreach(merges, i, merge)
-    {
-        const char *text = json_string_value(merge);
-        if (text && strncmp(text, VERSION, sizeof VERSION - 1) == 0)
-            continue;
-        FT_TRY(read_merge(bpe, merge, i));
-    }
-    return FT_OK;
-}
-
-static ft_status read_model_parts(struct tokenizer *t, const json_t *model)
-{
-    static const char *const KEYS[] = {"type",
-                                       "dropout",
-                                       "unk_token",
-                                       "continuing_subword_prefix",
-                                       "end_of_word_suffix",
-                                       "fuse_unk",
-                                       "byte_fallback",
-                                       "ignore_merges",
-                                       "vocab",
-                                       "merges",
-                                       NULL};
-    const char *type = "BPE", *unknown = NULL;
-    bool found = false, ignore_merges = false;
-    json_t *vocab = NULL, *merges = NULL;
-    FT_TRY(json_get_text(model, "type", &type, &found));
-    if (strcmp(type, "BPE") != 0)
-        return unknown_type("it", type);
-    FT_TRY(only_keys(model, "it", KEYS));
-    FT_TRY(check_neutral(model));
-    FT_TRY(json_get_object(model, "vocab", &vocab, NULL));
-    FT_TRY(json_get_array(model, "merges", &merges, NULL));
-    FT_TRY(json_get_bool(model, "ignore_merges", &ignore_merges, &found));
-    FT_TRY(read_vocab(&t->vocab, vocab));
-    FT_TRY(bpe_begin(&t->bpe, &t->vocab));
-    FT_TRY(read_merges(&t->bpe, merges));
-    t->bpe.ignore_merges = ignore_merges;
-    FT_TRY(json_get_text(model, "unk_token", &unknown, &found));
+    const char *text = NULL;
+    bool found = false;
+    FT_TRY(json_get_text(model, "unk_token", &text, &found));
     if (!found)
         return FT_OK;
-    t->bpe.unknown = vocab_find(&t->vocab, unknown, strlen(unknown));
     char quote[VOCAB_QUOTE];
-    return t->bpe.unknown >= 0 ? FT_OK
-                               : ft_fail(FT_ERR_INPUT, "unk_token %s is not in the vocabulary",
-                                         vocab_quote(quote, unknown, strlen(unknown)));
-}
-
-static ft_status read_model(struct tokenizer *t, const json_t *root)
-{
-    json_t *model = NULL;
-    FT_TRY(json_get_object(root, "model", &model, NULL));
-    const ft_status status = read_model_parts(t, model);
-    return status == FT_OK ? FT_OK : ft_fail_within(status, "model");
+    *id = vocab_find(vocab, text, strlen(text));
+    return *id >= 0 ? FT_OK
+                    : ft_fail(FT_ERR_INPUT, "unk_token %s is not in the vocabulary",
+                              vocab_quote(quote, text, strlen(text)));
 }
 
 /** Its id: that of the model's token, or the next free one, as `tokenizers` numbers them. */
@@ -358,7 +97,7 @@ static ft_status place_added(struct tokenizer *t, int32_t n_model, int64_t id, c
     char quote[VOCAB_QUOTE];
     const size_t bytes = strlen(text);
     const int32_t known = vocab_find(&t->vocab, text, bytes);
-    const int32_t next = t->vocab.n > t->bpe.n_model ? t->vocab.n : n_model;
+    const int32_t next = t->vocab.n > t->n_model ? t->vocab.n : n_model;
     const int32_t expected = known >= 0 ? known : next;
     if (id != expected)
         return ft_fail(FT_ERR_INPUT, "%s has id %lld, where the vocabulary makes it %d",
@@ -383,7 +122,7 @@ static ft_status read_added(struct tokenizer *t, int32_t n_model, const json_t *
     unsigned flags = 0;
     if (!json_is_object(token))
         return ft_fail(FT_ERR_INPUT, "no object");
-    FT_TRY(only_keys(token, "it", KEYS));
+    FT_TRY(json_part_only_keys(token, "it", KEYS));
     FT_TRY(json_get_int(token, "id", 0, TOKENIZER_VOCAB_MAX - 1, &id, NULL));
     FT_TRY(json_get_text(token, "content", &text, NULL));
     if (!*text)
@@ -421,6 +160,27 @@ static ft_status read_all_added(struct tokenizer *t, const json_t *root)
     return FT_OK;
 }
 
+/** The parts that depend on the kind of model; a model without a type is BPE. */
+static ft_status read_by_model(struct tokenizer *t, const json_t *root)
+{
+    static const struct {
+        const char *type;
+        ft_status (*read)(struct tokenizer *t, const json_t *root, const json_t *model);
+    } MODELS[] = {{"BPE", json_part_read_bpe}, {"WordPiece", json_part_read_wordpiece}};
+    const char *type = "BPE";
+    json_t *model = NULL;
+    bool found = false;
+    FT_TRY(json_get_object(root, "model", &model, NULL));
+    const ft_status status = json_get_text(model, "type", &type, &found);
+    if (status != FT_OK)
+        return ft_fail_within(status, "model");
+    for (size_t i = 0; i < sizeof MODELS / sizeof *MODELS; i++) {
+        if (strcmp(type, MODELS[i].type) == 0)
+            return MODELS[i].read(t, root, model);
+    }
+    return json_part_unknown("model", type);
+}
+
 static ft_status read_root(struct tokenizer *t, const json_t *root)
 {
     static const char *const KEYS[] = {
@@ -428,13 +188,10 @@ static ft_status read_root(struct tokenizer *t, const json_t *root)
         "pre_tokenizer", "post_processor", "decoder", "model",        NULL};
     if (!json_is_object(root))
         return ft_fail(FT_ERR_INPUT, "no JSON object; is it a tokenizer.json?");
-    FT_TRY(only_keys(root, "the file", KEYS));
-    FT_TRY(read_normalizer(t, json_object_get(root, "normalizer")));
-    FT_TRY(read_pre_tokenizer(t, json_object_get(root, "pre_tokenizer")));
-    FT_TRY(check_post_processor(json_object_get(root, "post_processor")));
-    FT_TRY(check_decoder(json_object_get(root, "decoder")));
-    FT_TRY(read_model(t, root));
-    return read_all_added(t, root);
+    FT_TRY(json_part_only_keys(root, "the file", KEYS));
+    FT_TRY(read_by_model(t, root));
+    FT_TRY(read_all_added(t, root));
+    return json_part_read_template(t, json_object_get(root, "post_processor"));
 }
 
 ft_status tokenizer_parse_json(struct tokenizer *t, const char *text, size_t bytes,

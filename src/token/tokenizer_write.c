@@ -1,15 +1,14 @@
 /*
  * tokenizer.json from the parts of a tokenizer, in the form that `tokenizers` writes: for a GGUF
- * file, whose metadata has the vocabulary and names the rest. The rules written are those that
- * encoding here uses, so that both give the same ids.
+ * file, whose metadata has the vocabulary and names the rest, and for a vocab.txt. The rules
+ * written are those that encoding here uses, so that both give the same ids.
  */
 #include <string.h>
 
 #include "base/file.h"
 #include "token/parts.h"
 
-/** Appends text as a JSON string. */
-static ft_status put_string(struct buffer *out, const char *text, size_t bytes)
+ft_status tokenizer_put_string(struct buffer *out, const char *text, size_t bytes)
 {
     FT_TRY(buffer_append(out, "\"", 1));
     size_t plain = 0; /* start of what needs no escape */
@@ -25,16 +24,32 @@ static ft_status put_string(struct buffer *out, const char *text, size_t bytes)
     return buffer_append(out, "\"", 1);
 }
 
-static ft_status put_token(struct buffer *out, const struct tokenizer *t, int32_t id)
+ft_status tokenizer_put_token(struct buffer *out, const struct tokenizer *t, int32_t id)
 {
     size_t bytes = 0;
     const char *text = vocab_text(&t->vocab, id, &bytes);
-    return put_string(out, text, bytes);
+    return tokenizer_put_string(out, text, bytes);
 }
 
-static const char *truth(unsigned flag)
+const char *tokenizer_truth(unsigned flag)
 {
     return flag ? "true" : "false";
+}
+
+ft_status tokenizer_put_vocab(struct buffer *out, const struct tokenizer *t)
+{
+    const char *comma = "";
+    FT_TRY(buffer_append(out, "{", 1));
+    for (int32_t id = 0; id < t->n_model; id++) {
+        size_t bytes = 0;
+        if (!vocab_text(&t->vocab, id, &bytes))
+            continue;
+        FT_TRY(buffer_print(out, "%s\n      ", comma));
+        FT_TRY(tokenizer_put_token(out, t, id));
+        FT_TRY(buffer_print(out, ": %d", id));
+        comma = ",";
+    }
+    return buffer_print(out, "\n    }");
 }
 
 static ft_status put_added(struct buffer *out, const struct tokenizer *t)
@@ -43,97 +58,83 @@ static ft_status put_added(struct buffer *out, const struct tokenizer *t)
     for (int32_t i = 0; i < t->added.n; i++) {
         const struct added_token *token = &t->added.tokens[i];
         FT_TRY(buffer_print(out, "%s\n    {\"id\": %d, \"content\": ", i ? "," : "", token->id));
-        FT_TRY(put_token(out, t, token->id));
+        FT_TRY(tokenizer_put_token(out, t, token->id));
         FT_TRY(buffer_print(out,
                             ", \"single_word\": %s, \"lstrip\": %s, \"rstrip\": %s, "
                             "\"normalized\": %s, \"special\": %s}",
-                            truth(token->flags & ADDED_SINGLE_WORD),
-                            truth(token->flags & ADDED_LSTRIP), truth(token->flags & ADDED_RSTRIP),
-                            truth(token->flags & ADDED_NORMALIZED),
-                            truth(token->flags & ADDED_SPECIAL)));
+                            tokenizer_truth(token->flags & ADDED_SINGLE_WORD),
+                            tokenizer_truth(token->flags & ADDED_LSTRIP),
+                            tokenizer_truth(token->flags & ADDED_RSTRIP),
+                            tokenizer_truth(token->flags & ADDED_NORMALIZED),
+                            tokenizer_truth(token->flags & ADDED_SPECIAL)));
     }
     return buffer_print(out, "%s],\n", t->added.n ? "\n  " : "");
 }
 
-#define BYTE_LEVEL(trim, use_regex)                                                                \
-    "{\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"trim_offsets\": " trim               \
-    ", \"use_regex\": " use_regex "}"
-
-static ft_status put_pre_tokenizer(struct buffer *out, const struct tokenizer *t)
+static ft_status put_piece(struct buffer *out, const struct tokenizer *t, int32_t id, int type_id)
 {
-    const char *pattern = split_json_pattern(t->kind);
-    FT_TRY(buffer_print(out, "  \"pre_tokenizer\": "));
-    if (t->kind == SPLIT_GPT2)
-        return buffer_print(out, BYTE_LEVEL("true", "true") ",\n");
-    FT_TRY(buffer_print(out, "{\"type\": \"Sequence\", \"pretokenizers\": [\n    "));
-    if (!pattern)
-        return buffer_print(out, "{\"type\": \"Digits\", \"individual_digits\": true},\n"
-                                 "    " BYTE_LEVEL("true", "true") "\n  ]},\n");
-    FT_TRY(buffer_print(out, "{\"type\": \"Split\", \"pattern\": {\"Regex\": "));
-    FT_TRY(put_string(out, pattern, strlen(pattern)));
-    return buffer_print(out, "}, \"behavior\": \"Isolated\", \"invert\": false},\n"
-                             "    " BYTE_LEVEL("true", "false") "\n  ]},\n");
+    FT_TRY(buffer_print(out, "{\"SpecialToken\": {\"id\": "));
+    FT_TRY(tokenizer_put_token(out, t, id));
+    return buffer_print(out, ", \"type_id\": %d}}", type_id);
 }
 
-/** The template: BOS before each text where the model wants it, else nothing. */
+/** A text with the template around it; the tokens before it only where asked for. */
+static ft_status put_around(struct buffer *out, const struct tokenizer *t, const char *text,
+                            int type_id, bool with_before)
+{
+    for (int64_t i = 0; with_before && i < t->before.n; i++) {
+        FT_TRY(put_piece(out, t, t->before.ids[i], type_id));
+        FT_TRY(buffer_append(out, ", ", 2));
+    }
+    FT_TRY(buffer_print(out, "{\"Sequence\": {\"id\": \"%s\", \"type_id\": %d}}", text, type_id));
+    for (int64_t i = 0; i < t->after.n; i++) {
+        FT_TRY(buffer_append(out, ", ", 2));
+        FT_TRY(put_piece(out, t, t->after.ids[i], type_id));
+    }
+    return FT_OK;
+}
+
+static int32_t template_id(const struct tokenizer *t, int64_t i)
+{
+    return i < t->before.n ? t->before.ids[i] : t->after.ids[i - t->before.n];
+}
+
+/** The special tokens of the template, each once. */
+static ft_status put_specials(struct buffer *out, const struct tokenizer *t)
+{
+    for (int64_t i = 0; i < tokenizer_template_size(t); i++) {
+        const int32_t id = template_id(t, i);
+        int64_t first = 0;
+        while (template_id(t, first) != id)
+            first++;
+        if (first < i)
+            continue;
+        FT_TRY(buffer_print(out, "%s\n      ", i ? "," : ""));
+        FT_TRY(tokenizer_put_token(out, t, id));
+        FT_TRY(buffer_print(out, ": {\"id\": "));
+        FT_TRY(tokenizer_put_token(out, t, id));
+        FT_TRY(buffer_print(out, ", \"ids\": [%d], \"tokens\": [", id));
+        FT_TRY(tokenizer_put_token(out, t, id));
+        FT_TRY(buffer_append(out, "]}", 2));
+    }
+    return FT_OK;
+}
+
+/** The template. A pair is not used here: BOS stands before each of two texts, CLS before both. */
 static ft_status put_post_processor(struct buffer *out, const struct tokenizer *t)
 {
-    if (!t->adds_bos || !t->bos_text)
-        return buffer_print(out, "  \"post_processor\": " BYTE_LEVEL("false", "true") ",\n");
-    const size_t bytes = strlen(t->bos_text);
+    if (tokenizer_template_size(t) == 0)
+        return buffer_print(out, "  \"post_processor\": null,\n");
     FT_TRY(buffer_print(out, "  \"post_processor\": {\"type\": \"TemplateProcessing\",\n"
-                             "    \"single\": [{\"SpecialToken\": {\"id\": "));
-    FT_TRY(put_string(out, t->bos_text, bytes));
-    FT_TRY(buffer_print(out,
-                        ", \"type_id\": 0}}, {\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}],\n"
-                        "    \"pair\": [{\"SpecialToken\": {\"id\": "));
-    FT_TRY(put_string(out, t->bos_text, bytes));
-    FT_TRY(buffer_print(out,
-                        ", \"type_id\": 0}}, {\"Sequence\": {\"id\": \"A\", \"type_id\": 0}},\n"
-                        "      {\"SpecialToken\": {\"id\": "));
-    FT_TRY(put_string(out, t->bos_text, bytes));
-    FT_TRY(buffer_print(out,
-                        ", \"type_id\": 1}}, {\"Sequence\": {\"id\": \"B\", \"type_id\": 1}}],\n"
-                        "    \"special_tokens\": {"));
-    FT_TRY(put_string(out, t->bos_text, bytes));
-    FT_TRY(buffer_print(out, ": {\"id\": "));
-    FT_TRY(put_string(out, t->bos_text, bytes));
-    FT_TRY(buffer_print(out, ", \"ids\": [%d], \"tokens\": [",
-                        vocab_find(&t->vocab, t->bos_text, bytes)));
-    FT_TRY(put_string(out, t->bos_text, bytes));
-    return buffer_print(out, "]}}},\n");
-}
-
-static ft_status put_model(struct buffer *out, const struct tokenizer *t)
-{
-    size_t bytes = 0;
-    FT_TRY(
-        buffer_print(out, "  \"model\": {\"type\": \"BPE\", \"dropout\": null, \"unk_token\": "));
-    FT_TRY(t->bpe.unknown >= 0 ? put_token(out, t, t->bpe.unknown) : buffer_print(out, "null"));
-    FT_TRY(
-        buffer_print(out,
-                     ", \"continuing_subword_prefix\": null, \"end_of_word_suffix\": null,\n"
-                     "    \"fuse_unk\": false, \"byte_fallback\": false, \"ignore_merges\": %s,\n"
-                     "    \"vocab\": {",
-                     truth(t->bpe.ignore_merges)));
-    const char *comma = "";
-    for (int32_t id = 0; id < t->bpe.n_model; id++) {
-        if (!vocab_text(&t->vocab, id, &bytes))
-            continue;
-        FT_TRY(buffer_print(out, "%s\n      ", comma));
-        FT_TRY(put_token(out, t, id));
-        FT_TRY(buffer_print(out, ": %d", id));
-        comma = ",";
-    }
-    FT_TRY(buffer_print(out, "\n    },\n    \"merges\": ["));
-    for (int32_t i = 0; i < t->bpe.n_pairs; i++) {
-        FT_TRY(buffer_print(out, "%s\n      [", i ? "," : ""));
-        FT_TRY(put_token(out, t, t->bpe.pairs[i].left));
-        FT_TRY(buffer_append(out, ", ", 2));
-        FT_TRY(put_token(out, t, t->bpe.pairs[i].right));
-        FT_TRY(buffer_append(out, "]", 1));
-    }
-    return buffer_print(out, "\n    ]\n  }\n}\n");
+                             "    \"single\": ["));
+    FT_TRY(put_around(out, t, "A", 0, true));
+    FT_TRY(buffer_print(out, "],\n    \"pair\": ["));
+    FT_TRY(put_around(out, t, "A", 0, true));
+    FT_TRY(buffer_append(out, ", ", 2));
+    FT_TRY(put_around(out, t, "B", 1, t->after.n == 0));
+    FT_TRY(buffer_print(out, "],\n    \"special_tokens\": {"));
+    FT_TRY(put_specials(out, t));
+    return buffer_print(out, "\n    }},\n");
 }
 
 static ft_status put_tokenizer(struct buffer *out, const struct tokenizer *t)
@@ -141,11 +142,9 @@ static ft_status put_tokenizer(struct buffer *out, const struct tokenizer *t)
     FT_TRY(buffer_print(out, "{\n  \"version\": \"1.0\",\n  \"truncation\": null,\n"
                              "  \"padding\": null,\n"));
     FT_TRY(put_added(out, t));
-    FT_TRY(buffer_print(out, "  \"normalizer\": %s,\n", t->nfc ? "{\"type\": \"NFC\"}" : "null"));
-    FT_TRY(put_pre_tokenizer(out, t));
     FT_TRY(put_post_processor(out, t));
-    FT_TRY(buffer_print(out, "  \"decoder\": " BYTE_LEVEL("true", "true") ",\n"));
-    return put_model(out, t);
+    FT_TRY(t->model->write(t, out));
+    return buffer_print(out, "\n}\n");
 }
 
 /** A member of tokenizer_config.json, where it is known. */
@@ -154,7 +153,7 @@ static ft_status put_member(struct buffer *out, const char *key, const char *tex
     if (!text)
         return FT_OK;
     FT_TRY(buffer_print(out, ",\n  \"%s\": ", key));
-    return put_string(out, text, strlen(text));
+    return tokenizer_put_string(out, text, strlen(text));
 }
 
 /* With a class of its own transformers may rebuild the splitter by that class and give other ids.
@@ -163,9 +162,10 @@ static ft_status put_config(struct buffer *out, const struct tokenizer *t)
 {
     FT_TRY(buffer_print(out, "{\n  \"tokenizer_class\": \"PreTrainedTokenizerFast\",\n"
                              "  \"clean_up_tokenization_spaces\": false"));
-    FT_TRY(put_member(out, "bos_token", t->bos_text));
-    FT_TRY(put_member(out, "eos_token", t->eos_text));
-    FT_TRY(put_member(out, "pad_token", t->pad_text));
+    for (int role = 0; role < ROLES; role++)
+        FT_TRY(put_member(out, token_role_key((enum token_role)role), t->roles[role]));
+    if (t->length_max > 0)
+        FT_TRY(buffer_print(out, ",\n  \"model_max_length\": %lld", (long long)t->length_max));
     FT_TRY(put_member(out, "chat_template", t->chat_template));
     return buffer_print(out, "\n}\n");
 }

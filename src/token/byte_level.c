@@ -1,0 +1,135 @@
+/* Byte-level BPE as one kind of tokenizer: form C where the family wants it, words, merges. */
+#include <string.h>
+
+#include "token/parts.h"
+
+/** Whether text may not be in form C: everything below U+0300 is. */
+static bool may_need_nfc(const char *text, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++) {
+        if ((unsigned char)text[i] >= 0xcc)
+            return true;
+    }
+    return false;
+}
+
+static ft_status normalise(struct tokenizer *t, const char **text, size_t *bytes)
+{
+    if (!t->nfc || !may_need_nfc(*text, *bytes))
+        return FT_OK;
+    t->normalised.used = 0;
+    FT_TRY(normal_nfc(&t->normal, &t->normalised, *text, *bytes));
+    *text = t->normalised.data;
+    *bytes = t->normalised.used;
+    return FT_OK;
+}
+
+static ft_status encode(struct tokenizer *t, struct token_list *out, const char *text, size_t bytes)
+{
+    for (size_t at = 0, end = 0; at < bytes; at = end) {
+        FT_TRY(split_next(t->split, &end, text, bytes, at));
+        FT_TRY(bpe_encode(&t->bpe, out, text + at, end - at));
+    }
+    return FT_OK;
+}
+
+static ft_status decode(const struct tokenizer *t, struct buffer *out, const char *text,
+                        size_t bytes, bool first)
+{
+    (void)t;
+    (void)first;
+    return vocab_to_bytes(out, text, bytes);
+}
+
+static void hash(const struct tokenizer *t, struct hash_state *state)
+{
+    static const char FORM[] = "byte-level BPE 1";
+    const char *split = split_name(t->kind);
+    const int64_t scalars[] = {t->nfc,     t->bpe.ignore_merges, t->bpe.unknown, t->eos,
+                               t->vocab.n, t->n_model,           t->bpe.n_pairs, t->added.n};
+    hash_update(state, FORM, sizeof FORM);
+    hash_update(state, split, strlen(split) + 1);
+    for (size_t i = 0; i < sizeof scalars / sizeof *scalars; i++)
+        tokenizer_hash_number(state, scalars[i]);
+    tokenizer_hash_texts(t, state);
+    for (int32_t i = 0; i < t->bpe.n_pairs; i++) {
+        tokenizer_hash_number(state, t->bpe.pairs[i].left);
+        tokenizer_hash_number(state, t->bpe.pairs[i].right);
+    }
+}
+
+static ft_status finish(struct tokenizer *t)
+{
+    return split_open(&t->split, t->kind);
+}
+
+static const char *describe(const struct tokenizer *t)
+{
+    static const char *const KINDS[SPLIT_KINDS] = {
+        [SPLIT_GPT2] = "byte-level BPE, gpt-2 split",
+        [SPLIT_LLAMA3] = "byte-level BPE, llama-bpe split",
+        [SPLIT_QWEN2] = "byte-level BPE, qwen2 split",
+        [SPLIT_SMOLLM] = "byte-level BPE, smollm split",
+    };
+    return KINDS[t->kind];
+}
+
+#define BYTE_LEVEL(trim, use_regex)                                                                \
+    "{\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"trim_offsets\": " trim               \
+    ", \"use_regex\": " use_regex "}"
+
+static ft_status put_pre_tokenizer(struct buffer *out, const struct tokenizer *t)
+{
+    const char *pattern = split_json_pattern(t->kind);
+    FT_TRY(buffer_print(out, "  \"pre_tokenizer\": "));
+    if (t->kind == SPLIT_GPT2)
+        return buffer_print(out, BYTE_LEVEL("true", "true") ",\n");
+    FT_TRY(buffer_print(out, "{\"type\": \"Sequence\", \"pretokenizers\": [\n    "));
+    if (!pattern)
+        return buffer_print(out, "{\"type\": \"Digits\", \"individual_digits\": true},\n"
+                                 "    " BYTE_LEVEL("true", "true") "\n  ]},\n");
+    FT_TRY(buffer_print(out, "{\"type\": \"Split\", \"pattern\": {\"Regex\": "));
+    FT_TRY(tokenizer_put_string(out, pattern, strlen(pattern)));
+    return buffer_print(out, "}, \"behavior\": \"Isolated\", \"invert\": false},\n"
+                             "    " BYTE_LEVEL("true", "false") "\n  ]},\n");
+}
+
+static ft_status put_model(struct buffer *out, const struct tokenizer *t)
+{
+    FT_TRY(
+        buffer_print(out, "  \"model\": {\"type\": \"BPE\", \"dropout\": null, \"unk_token\": "));
+    FT_TRY(t->bpe.unknown >= 0 ? tokenizer_put_token(out, t, t->bpe.unknown)
+                               : buffer_print(out, "null"));
+    FT_TRY(
+        buffer_print(out,
+                     ", \"continuing_subword_prefix\": null, \"end_of_word_suffix\": null,\n"
+                     "    \"fuse_unk\": false, \"byte_fallback\": false, \"ignore_merges\": %s,\n"
+                     "    \"vocab\": ",
+                     tokenizer_truth(t->bpe.ignore_merges)));
+    FT_TRY(tokenizer_put_vocab(out, t));
+    FT_TRY(buffer_print(out, ",\n    \"merges\": ["));
+    for (int32_t i = 0; i < t->bpe.n_pairs; i++) {
+        FT_TRY(buffer_print(out, "%s\n      [", i ? "," : ""));
+        FT_TRY(tokenizer_put_token(out, t, t->bpe.pairs[i].left));
+        FT_TRY(buffer_append(out, ", ", 2));
+        FT_TRY(tokenizer_put_token(out, t, t->bpe.pairs[i].right));
+        FT_TRY(buffer_append(out, "]", 1));
+    }
+    return buffer_print(out, "\n    ]\n  }");
+}
+
+static ft_status write_members(const struct tokenizer *t, struct buffer *out)
+{
+    FT_TRY(buffer_print(out, "  \"normalizer\": %s,\n", t->nfc ? "{\"type\": \"NFC\"}" : "null"));
+    FT_TRY(put_pre_tokenizer(out, t));
+    FT_TRY(buffer_print(out, "  \"decoder\": " BYTE_LEVEL("true", "true") ",\n"));
+    return put_model(out, t);
+}
+
+const struct tokenizer_model tokenizer_byte_level = {.normalise = normalise,
+                                                     .encode = encode,
+                                                     .decode = decode,
+                                                     .hash = hash,
+                                                     .finish = finish,
+                                                     .write = write_members,
+                                                     .describe = describe};
