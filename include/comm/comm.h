@@ -61,6 +61,22 @@ ft_status comm_agree(struct comm *comm, ft_status local);
             goto out;                                                                              \
     } while (0)
 
+/**
+ * Rank 0 works, the others wait for it without using a core, and all end with its status and
+ * message, as after comm_agree.
+ *
+ * Blocking MPI calls spin. Here the waiting ranks test a non-blocking broadcast between sleeps of
+ * 10 ms, which rank 0 enters whatever work returned. Signals are work's to look for: mpirun sends
+ * them to every rank, and one that only a waiting rank got still stands in its flag afterwards.
+ *
+ * @param[in] work    called on rank 0 alone; solo is a world of this one rank, so that every
+ *                    collective function runs on it unchanged; borrowed for the call. It must not
+ *                    use world
+ * @param[in] context handed to work
+ */
+ft_status comm_alone(struct comm *world, ft_status (*work)(struct comm *solo, void *context),
+                     void *context);
+
 void comm_barrier(struct comm *comm);
 
 /** data (bytes) of rank root to all ranks. */
@@ -68,6 +84,9 @@ void comm_bcast(struct comm *comm, void *data, int64_t bytes, int root);
 
 /** As comm_bcast, among the ranks of one node, from node rank 0. Collective over each node. */
 void comm_node_bcast(struct comm *comm, void *data, int64_t bytes);
+
+/** Bitwise or over the ranks of one node, in place. Collective over each node. */
+void comm_node_or(struct comm *comm, void *bits, int64_t bytes);
 
 /** Element-wise over ranks, in place; the result is on every rank. */
 void comm_sum_f64(struct comm *comm, double *values, int64_t n);

@@ -17,4 +17,8 @@ const char *blas_kernel(void);
  */
 bool blas_is_openmp(void);
 
+/** Threads of the matrix products from now on: the pthread build does not follow OpenMP's number.
+ */
+void blas_set_threads(int n);
+
 #endif

@@ -5,12 +5,12 @@
 #include "cli/startup.h"
 
 #include <omp.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cores.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -22,7 +22,7 @@ enum { RANKS_LISTED = 16 };
 /* Where a rank runs: what every rank tells rank 0. */
 struct place {
     char host[64];
-    char cores[96]; /* "0-1,4" */
+    char cores[CORES_TEXT_BYTES]; /* "0-1,4" */
     int n_cores, n_threads, n_online;
 };
 
@@ -69,55 +69,20 @@ ft_status startup_load(struct settings **out, struct comm *comm, int argc, char 
     return status;
 }
 
-/* cores first ... last behind what text holds already; false where there is no room */
-static bool add_range(char *text, size_t room, int first, int last)
-{
-    const size_t used = strlen(text);
-    const char *comma = used ? "," : "";
-    const int n = first == last ? snprintf(text + used, room - used, "%s%d", comma, first)
-                                : snprintf(text + used, room - used, "%s%d-%d", comma, first, last);
-    if (n >= 0 && (size_t)n < room - used)
-        return true;
-    text[used] = '\0';
-    return false;
-}
-
-static void list_cores(struct place *place, const cpu_set_t *set, size_t bytes, int n)
-{
-    const size_t room = sizeof place->cores - 4; /* for the dots */
-    bool fits = true;
-    for (int first = 0; first < n && fits; first++) {
-        if (!CPU_ISSET_S((size_t)first, bytes, set))
-            continue;
-        int last = first;
-        while (last + 1 < n && CPU_ISSET_S((size_t)last + 1, bytes, set))
-            last++;
-        fits = add_range(place->cores, room, first, last);
-        first = last;
-    }
-    if (!fits)
-        memcpy(place->cores + strlen(place->cores), "...", 4);
-}
-
 static ft_status find_place(struct place *place, const struct comm *comm)
 {
-    enum { CORES_MAX = 8192 };
-    const size_t bytes = CPU_ALLOC_SIZE(CORES_MAX);
+    struct core_set set;
     FT_TRY(fault_point("startup"));
-    cpu_set_t *set = CPU_ALLOC(CORES_MAX);
-    if (!set)
-        return ft_fail(FT_ERR_INTERNAL, "out of memory for the list of cores");
     (void)snprintf(place->host, sizeof place->host, "%s", comm_host(comm));
     place->n_threads = omp_get_max_threads();
     place->n_online = (int)sysconf(_SC_NPROCESSORS_ONLN);
-    if (sched_getaffinity(0, bytes, set) == 0) {
-        place->n_cores = CPU_COUNT_S(bytes, set);
-        list_cores(place, set, bytes, CORES_MAX);
+    if (cores_of_process(&set, 0)) {
+        place->n_cores = cores_count(&set);
+        cores_format(place->cores, &set);
     } else { /* not known: no complaint */
         place->n_cores = place->n_online;
         (void)snprintf(place->cores, sizeof place->cores, "unknown");
     }
-    CPU_FREE(set);
     return FT_OK;
 }
 

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/mem.h"
 
@@ -150,6 +151,41 @@ ft_status comm_agree(struct comm *comm, ft_status local)
     return ft_fail(status_of(worst.severity), "rank %d: %s", worst.rank, text);
 }
 
+/* Completes a request that may take hours. Sleeps, because every waiting call of MPI spins; a
+ * signal ends one sleep early, no more. */
+static void wait_asleep(MPI_Request *request)
+{
+    const struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};
+    int is_done = 0;
+    CHECK_MPI(MPI_Test(request, &is_done, MPI_STATUS_IGNORE));
+    while (!is_done) {
+        (void)nanosleep(&pause, NULL);
+        CHECK_MPI(MPI_Test(request, &is_done, MPI_STATUS_IGNORE));
+    }
+}
+
+ft_status comm_alone(struct comm *world, ft_status (*work)(struct comm *solo, void *context),
+                     void *context)
+{
+    struct {
+        int status;
+        char text[FT_ERR_TEXT_MAX];
+    } end = {FT_OK, ""};
+    MPI_Request request;
+    if (world->rank == 0) {
+        struct comm solo = *world;
+        solo.world = solo.node = MPI_COMM_SELF;
+        solo.rank = solo.node_rank = 0;
+        solo.size = solo.node_size = 1;
+        end.status = (int)work(&solo, context);
+        if (end.status != FT_OK)
+            (void)snprintf(end.text, sizeof end.text, "%s", ft_error_text());
+    }
+    CHECK_MPI(MPI_Ibcast(&end, (int)sizeof end, MPI_BYTE, 0, world->world, &request));
+    wait_asleep(&request);
+    return end.status == FT_OK ? FT_OK : ft_fail((ft_status)end.status, "%s", end.text);
+}
+
 void comm_barrier(struct comm *comm)
 {
     CHECK_MPI(MPI_Barrier(comm->world));
@@ -171,6 +207,11 @@ void comm_bcast(struct comm *comm, void *data, int64_t bytes, int root)
 void comm_node_bcast(struct comm *comm, void *data, int64_t bytes)
 {
     bcast(comm->node, data, bytes, 0);
+}
+
+void comm_node_or(struct comm *comm, void *bits, int64_t bytes)
+{
+    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, bits, (int)bytes, MPI_BYTE, MPI_BOR, comm->node));
 }
 
 static void all_reduce(const struct comm *comm, void *values, int64_t n, int64_t chunk, size_t size,

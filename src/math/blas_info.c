@@ -28,3 +28,8 @@ bool blas_is_openmp(void)
 {
     return openblas_get_parallel() == PARALLEL_OPENMP;
 }
+
+void blas_set_threads(int n)
+{
+    openblas_set_num_threads(n);
+}
