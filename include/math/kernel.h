@@ -6,6 +6,10 @@
  * GCC outlines an OpenMP region before it clones, so a region inside a clone would stay at the base
  * instruction set.
  *
+ * The names are those of the x86-64 levels, which the resolver compares with what the processor can
+ * do: a processor's name there ("arch=haswell") means that very model and leaves all others, newer
+ * and AMD's, with the base set. Compilers before GCC 12 know no levels; their AVX2 clone has no FMA.
+ *
  * glibc declares its vector expf only under -ffast-math, which this program never uses; declared
  * here it is used in `omp simd` loops. Its error is below 4 ulp.
  */
@@ -14,8 +18,12 @@
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) &&                             \
     !defined(__SANITIZE_ADDRESS__)
+#if __GNUC__ >= 12
 #define FT_KERNEL                                                                                  \
-    __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default"), noinline))
+    __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"), noinline))
+#else
+#define FT_KERNEL __attribute__((target_clones("avx512f", "avx2", "default"), noinline))
+#endif
 #else
 #define FT_KERNEL __attribute__((noinline))
 #endif

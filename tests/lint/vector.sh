@@ -14,15 +14,15 @@ for object in activation.c.o attention.c.o loss.c.o; do
         /:$/ { inside = $0 == object }
         inside && NF >= 2 { print $NF }')
     [ -n "$symbols" ] || fail "no $object in $1"
-    for set in haswell skylake_avx512 default; do
-        clones=$(grep -cE "\.(arch_)?$set" <<<"$symbols")
+    for set in 'arch_x86_64_v3|avx2' 'arch_x86_64_v4|avx512f' default; do
+        clones=$(grep -cE "\.($set)(\.|$)" <<<"$symbols")
         [ "$clones" -gt 0 ] || fail "$object: no clone for $set"
     done
     # the letter is the instruction set: b SSE, d AVX2, e AVX-512
     for vector in bN4 dN8; do
         grep -qx "_ZGV${vector}v_expf" <<<"$symbols" || fail "$object does not call _ZGV${vector}v_expf"
     done
-    echo "$object: $(grep -E '^_ZGV' <<<"$symbols" | paste -sd' '), $(grep -cE '\.arch_' <<<"$symbols") clones"
+    echo "$object: $(grep -E '^_ZGV' <<<"$symbols" | paste -sd' '), $(grep -cE '\.(arch_|avx)' <<<"$symbols") clones"
 done
 
 [ $failures -eq 0 ]

@@ -1,5 +1,6 @@
 /* The small operators, embeddings and reductions on values that one can follow by hand. */
 #include "math/embedding.h"
+#include "math/kernel.h"
 #include "math/ops.h"
 #include "math/reduce.h"
 #include "support/check.h"
@@ -50,8 +51,29 @@ static void test_reduce(void)
     mem_free(values);
 }
 
+FT_KERNEL static float multiply_add(float a, float b, float c)
+{
+    return a * b + c;
+}
+
+/* A kernel runs in the version that this processor can run best: then a product is not rounded
+ * before the sum. */
+static void test_kernel_choice(void)
+{
+#if defined(__x86_64__) && __GNUC__ >= 12 && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+    const float a = 1.0f + 0x1p-12f, rounded = 1.0f + 0x1p-11f;
+    if (__builtin_cpu_supports("x86-64-v3"))
+        CHECK(multiply_add(a, a, -rounded) == 0x1p-24f);
+    else
+        CHECK(multiply_add(a, a, -rounded) == 0.0f);
+#else
+    CHECK(multiply_add(2.0f, 3.0f, 4.0f) == 10.0f);
+#endif
+}
+
 int main(void)
 {
+    test_kernel_choice();
     test_rope();
     test_embedding_and_bias();
     test_reduce();
