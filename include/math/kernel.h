@@ -8,7 +8,8 @@
  *
  * The names are those of the x86-64 levels, which the resolver compares with what the processor can
  * do: a processor's name there ("arch=haswell") means that very model and leaves all others, newer
- * and AMD's, with the base set. Compilers before GCC 12 know no levels; their AVX2 clone has no FMA.
+ * and AMD's, with the base set. Compilers before GCC 12 know no levels: their AVX2 clone has no
+ * fused multiply-add.
  *
  * glibc declares its vector expf only under -ffast-math, which this program never uses; declared
  * here it is used in `omp simd` loops. Its error is below 4 ulp.
