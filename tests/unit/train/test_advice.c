@@ -58,6 +58,14 @@ static void check_advice(const struct comparison *c, const char *expected)
     buffer_clear(&out);
 }
 
+static void check_starts(const struct comparison *c, const char *start)
+{
+    struct buffer out = {0};
+    CHECK_STATUS(advice_put(&out, c), FT_OK);
+    CHECK(out.data && strncmp(out.data, start, strlen(start)) == 0);
+    buffer_clear(&out);
+}
+
 static void test_bag(void)
 {
     struct comparison c = make(0.821, 0.818, 0.824, 0.829);
@@ -188,6 +196,18 @@ static void test_undecided(void)
                  " wide.");
 }
 
+/* Either few documents or a wide interval is enough. */
+static void test_undecided_by_either(void)
+{
+    struct comparison c = make(0.98, 0.98, 0.98, 0.99);
+    set_documents(&c, ADVICE_DOCUMENTS - 1);
+    check_starts(&c, "Stay with the bag of words");
+    set_documents(&c, ADVICE_DOCUMENTS);
+    check_starts(&c, "Use the bag of words");
+    c.methods[BAG].interval.accuracy.low = c.methods[BAG].interval.accuracy.high - 0.101;
+    check_starts(&c, "Stay with the bag of words");
+}
+
 static void test_macro_f1(void)
 {
     struct comparison c = make(0.740, 0.735, 0.736, 0.738);
@@ -201,6 +221,12 @@ static void test_macro_f1(void)
                  "72.5 to 75.5 %, 2390 test documents); full fine-tuning has 73.8 % for 2100 times"
                  " the core-seconds (4120 against 2); if classes with few documents matter as much"
                  " as the others, prefer training the last layers (macro F1 0.736 against 0.480).");
+    struct buffer out = {0};
+    for (int m = TRANSFER; m <= FULL; m++) /* the intervals overlap */
+        c.methods[m].interval.macro_f1.low = 0.505;
+    CHECK_STATUS(advice_put(&out, &c), FT_OK);
+    CHECK(out.data && !strstr(out.data, "macro F1"));
+    buffer_clear(&out);
 }
 
 static void test_missing(void)
@@ -242,6 +268,7 @@ int main(void)
     test_last_layers();
     test_finetune();
     test_undecided();
+    test_undecided_by_either();
     test_macro_f1();
     test_missing();
     return check_end();

@@ -242,6 +242,36 @@ static void test_print(void)
     comparison_clear(&c);
 }
 
+static ft_status write_and_read(struct comparison *c, struct comparison *again, FILE *file)
+{
+    FT_TRY(score(c->methods + COMPARE_TRANSFER, 5, 2, 20, 1));
+    FT_TRY(comparison_test(c));
+    FT_TRY(compare_report_write(c, path));
+    FT_TRY(compare_report_print(file, c));
+    return compare_report_read(again, path);
+}
+
+/* Every allocation fails once: a status, no leak (check_end), and in the end it works. */
+static void test_memory(void)
+{
+    ft_status status = FT_ERR_INTERNAL;
+    FILE *file = tmpfile();
+    CHECK(file);
+    for (int64_t nth = 1; file && nth < 1000 && status != FT_OK; nth++) {
+        struct comparison c = {.cheapest = -1}, again = {.cheapest = -1};
+        mem_fail_nth(nth, 0);
+        status = write_and_read(&c, &again, file);
+        mem_fail_nth(0, 0);
+        CHECK(status == FT_OK || status == FT_ERR_INTERNAL);
+        CHECK(nth > 10 || status != FT_OK);
+        comparison_clear(&c);
+        comparison_clear(&again);
+    }
+    CHECK(status == FT_OK);
+    if (file)
+        (void)fclose(file);
+}
+
 int main(void)
 {
     CHECK(mkdtemp(folder));
@@ -251,6 +281,7 @@ int main(void)
     test_bits();
     test_hostile();
     test_print();
+    test_memory();
     CHECK_STATUS(file_remove_folder(folder), FT_OK);
     return check_end();
 }

@@ -93,7 +93,7 @@ static void test_speed(void)
 {
     enum { K = 10 };
     int64_t confusion[K * K];
-    struct bootstrap b;
+    struct bootstrap b, again;
     for (int i = 0; i < K * K; i++)
         confusion[i] = i % (K + 1) == 0 ? 820 : 20; /* 10,000 documents, 82 % right */
     omp_set_num_threads(1);
@@ -106,6 +106,9 @@ static void test_speed(void)
     CHECK_CLOSE(b.accuracy.high - 0.82, 0.00753, 0.08);
     CHECK_CLOSE(0.82 - b.accuracy.low, 0.00753, 0.08);
     CHECK(b.macro_f1.low < 0.82 && b.macro_f1.high > 0.82);
+    omp_set_num_threads(3);
+    CHECK_STATUS(bootstrap_intervals(&again, confusion, K, 1), FT_OK);
+    CHECK(memcmp(&b, &again, sizeof b) == 0);
 }
 
 static void test_mcnemar(void)
