@@ -178,8 +178,7 @@ static void report(struct bench *b, int steps, double sgemm)
     struct rusage usage;
     const double tokens = b->batch.n_tokens;
     const double step = median(b->step_s, steps), compute = median(b->compute_s, steps);
-    const double rate =
-        model_step_flops(&b->model->config, b->model->layout->N, tokens, b->batch.seq_len) / step;
+    const double rate = model_step_flops(&b->model->config, 0, tokens, b->batch.seq_len) / step;
     (void)getrusage(RUSAGE_SELF, &usage);
     const double peak = (double)usage.ru_maxrss / 1048576.0;
     printf("step of %.0f tokens: %.3f s (forward and backward %.3f, AdamW %.3f), %.1f tokens/s\n",

@@ -10,11 +10,13 @@
 #include "model/layout.h"
 
 /**
- * Reads all parameters of a model. Not collective: the rank that calls it reads the files.
+ * Reads all parameters of a model but those of a classification head, which are left as they are:
+ * a head in the file is passed over with a line in the log. Not collective: the rank that calls it
+ * reads the files.
  *
- * Hugging Face names with or without "model." before them; GGUF names, where the rows of Q and K
- * are put back from ggml's order. Missing, unexpected and misshapen tensors and weights that are
- * not finite are errors that name the tensor.
+ * Hugging Face names with or without the family's "model." or "bert." before them; GGUF names,
+ * where the rows of Q and K are put back from ggml's order. Missing, unexpected and misshapen
+ * tensors and weights that are not finite are errors that name the tensor.
  *
  * @param[out] params (N) f32
  * @param[in]  path   folder, .gguf or .safetensors file
@@ -52,5 +54,15 @@ ft_status model_write_weights(const char *folder, const struct layout *layout, c
 /** XXH3-128 over the names and shapes of the table and the bits of params (N): identity of a model.
  */
 ft_status model_hash(char text[HASH_TEXT], const struct layout *layout, const float *params);
+
+/**
+ * Identity of the model that a folder or file holds, whatever head or pooling is put on it: what
+ * model_hash gives for its parameters as read with config->head.n_labels = 0. Reads the files, and
+ * needs memory for the parameters once more while it does. Not collective.
+ *
+ * @return as model_read_params
+ */
+ft_status model_hash_path(char text[HASH_TEXT], const struct model_config *config,
+                          const char *path);
 
 #endif

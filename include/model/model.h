@@ -1,7 +1,9 @@
 /**
- * A decoder: parameters, gradients, and the forward and backward pass over one packed micro-batch.
+ * A decoder or encoder, perhaps with a classification head: parameters, gradients, and the forward
+ * and backward pass over one packed micro-batch.
  *
- * Local: links no MPI. All memory is taken in model_create; the passes allocate nothing.
+ * Local: links no MPI. All memory is taken in model_create; the passes allocate nothing. Every
+ * segment of a batch has at least one token.
  */
 #ifndef FT_MODEL_MODEL_H
 #define FT_MODEL_MODEL_H
@@ -11,25 +13,58 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "math/dropout.h"
 #include "model/batch.h"
 #include "model/config.h"
 #include "model/layout.h"
 
+/** What is kept of a norm for its backward pass. */
+struct norm_acts {
+    float *x;    /**< (n, C) input: the residual stream */
+    float *mean; /**< (n); NULL for NORM_RMS */
+    float *rstd; /**< (n) */
+};
+
 /** What is kept of one block for its backward pass; rows are tokens. */
 struct block_acts {
-    float *x;       /**< (n, C) input */
-    float *rstd1;   /**< (n) */
-    float *qkv;     /**< (n, (Hq + 2 Hkv) * D) rotated queries and keys, values */
-    float *att;     /**< (n, Hq * D) attention output */
-    float *lse;     /**< (n, Hq) */
-    float *x_mid;   /**< (n, C) after attention */
-    float *rstd2;   /**< (n) */
-    float *gate_up; /**< (n, 2F) */
+    struct norm_acts attn_norm;
+    float *qkv; /**< (n, (Hq + 2 Hkv) * D) queries and keys (rotated with RoPE), values */
+    float *att; /**< (n, Hq * D) attention output */
+    float *lse; /**< (n, Hq) */
+    struct norm_acts mlp_norm;
+    float *up; /**< (n, 2F) gate and up, or (n, F) up alone: before the activation */
+};
+
+struct norm_offsets {
+    int64_t weight, bias;
 };
 
 /** Element offsets of one block's tensors in the flat buffer; -1 = the model has none. */
 struct block_offsets {
-    int64_t attn_norm, qkv, qkv_bias, o, o_bias, mlp_norm, gate_up, gate_up_bias, down, down_bias;
+    struct norm_offsets attn_norm, mlp_norm;
+    int64_t qkv, qkv_bias, o, o_bias, up, up_bias, down, down_bias;
+};
+
+/** tanh(x w^T + b) of one vector a segment: the pooler, the mlp head's dense layer. */
+struct head_stage {
+    int64_t weight, bias;
+    float *out; /**< (max_segments, C) */
+};
+
+/** Classification: what lies between the last norm and the logits. */
+struct head {
+    int n_stages; /**< 0 ... 2 */
+    struct head_stage stages[2];
+    int64_t out, out_bias;
+    float *pooled;           /**< (max_segments, C) */
+    float *input;            /**< (max_segments, C) of the output layer, after dropout */
+    float *logits, *dlogits; /**< (max_segments, K) */
+    float *dx[2];            /**< (max_segments, C) backward only */
+};
+
+/** Rates and key of the pass that is going on; all 0 outside model_loss_backward. */
+struct pass_dropout {
+    struct dropout hidden, attention, classifier;
 };
 
 struct model {
@@ -46,21 +81,25 @@ struct model {
 
     int max_tokens;                /**< largest batch */
     int max_length;                /**< longest sequence */
+    int max_segments;              /**< sequences of a batch; classification */
     struct block_offsets *offsets; /**< (L) */
-    int64_t embed, final_norm, lm_head;
+    int64_t embed, positions, types, lm_head;
+    struct norm_offsets final_norm;
+    struct pass_dropout dropout;
 
-    struct arena memory;     /**< everything below */
-    struct block_acts *acts; /**< (L); when only evaluating all blocks share one */
-    float *x_last;           /**< (max_tokens, C) output of the last block */
-    float *rstd_last;        /**< (max_tokens) */
+    struct arena memory;     /**< everything below, and the buffers of head */
+    struct head head;        /**< also of an encoder with a pooler and no head */
+    struct block_acts *acts; /**< (L); blocks that are frozen, or all when only evaluating, share
+                                  one */
+    struct norm_acts last;   /**< the final norm's */
     float *h;                /**< (max_tokens, C) normed rows */
-    float *delta;            /**< (max_tokens, C) what a half block adds */
+    float *delta;            /**< (max_tokens, C) what a half block adds, or its gradient */
     float *act;              /**< (max_tokens, F) */
-    float *logits;           /**< (LM_CHUNK, V) */
+    float *logits;           /**< (LM_CHUNK, V); NULL without an output layer of tokens */
     float *losses;           /**< (max_tokens) */
-    float *cosine, *sine;    /**< (max_length, D/2) */
+    float *cosine, *sine;    /**< (max_length, D/2); NULL without RoPE */
     float *attention;        /**< tile scratch */
-    float *dx, *dh, *datt, *dqkv, *dact, *dgate_up, *dkv; /**< backward only */
+    float *dx, *dh, *datt, *dqkv, *dact, *dup, *dkv; /**< backward only */
 };
 
 /** Logits exist for so many rows at a time. */
@@ -92,42 +131,58 @@ ft_status model_activation_bytes(int64_t *bytes, const struct model_config *conf
                                  const struct model_shape *shape);
 
 /**
+ * A new head: weights from N(0, 0.02), biases zero; the rest is left alone. A pure function of the
+ * seed, equal on all ranks.
+ */
+void model_init_head(struct model *model, uint64_t seed);
+
+/**
  * Sum of the losses of the batch's supervised tokens [nats], or of its documents in classification
  * (each times its class weight). No dropout.
+ *
+ * @param[in] batch classification: labels from 0 to K-1, or -1 = not counted
  *
  * Source of the block: Touvron et al. 2023, section 2.2; Devlin et al. 2018.
  */
 double model_loss(struct model *model, const struct batch *batch);
 
-/** Classification: (n_segments, K) logits of the last batch that went through model_loss. Borrowed
- * until the next pass. */
+/** Classification: (n_segments, K) logits of the last batch that went through model_loss or
+ * model_loss_backward. Borrowed until the next pass. */
 const float *model_class_logits(const struct model *model);
 
-/** As model_loss, and adds the gradient of that SUM to model->grads. With dropout at the rates of
- * the configuration, keyed by batch->dropout_key, in the parts that learn. */
+/**
+ * As model_loss, and adds the gradient of that SUM to model->grads. With dropout at the rates of
+ * the configuration, keyed by batch->dropout_key, in the parts that learn; frozen parts know none.
+ */
 double model_loss_backward(struct model *model, const struct batch *batch);
 
 /** Logits of every row: (n_tokens, V). For tests and continuations; training never holds them all.
  */
 void model_logits(struct model *model, float *logits, const struct batch *batch);
 
-/** Sees the output of block `layer` (from 1) as transformers' hidden_states[layer]: (n_tokens, C).
- */
+/** Sees the output of block `layer` (from 1) as transformers' hidden_states[layer]: (n_tokens, C);
+ * valid during the call. */
 typedef void model_visitor(void *context, int layer, const float *hidden);
 
-/** Runs the blocks alone and shows each one's output to visit. */
+/** Runs the blocks alone and shows each one's output to visit, first to last. The last one's is
+ * after the final norm. No dropout. */
 void model_hidden(struct model *model, const struct batch *batch, model_visitor *visit,
                   void *context);
 
 /**
  * One vector a segment: out (n_segments, C) from hidden (n_tokens, C) of a block. POOLING_CLS on
- * the last layer goes through the model's pooler where it has one.
+ * the last layer (layer = L) goes through the model's pooler where it has one.
  */
 void model_pool(const struct model *model, float *out, const float *hidden,
                 const struct batch *batch, int layer, enum pooling pooling);
 
-/** Floating-point operations of one training step over so many tokens in sequences of T. */
-double model_step_flops(const struct model_config *config, int64_t n_params, double n_tokens,
+/**
+ * Floating-point operations of one training step over so many tokens in sequences of T: matrix
+ * products alone, two for each element of a weight and token forward, as many for each gradient.
+ *
+ * @param[in] trainable_layers as model_shape's: frozen blocks run forward only
+ */
+double model_step_flops(const struct model_config *config, int trainable_layers, double n_tokens,
                         double T);
 
 #endif

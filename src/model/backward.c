@@ -1,62 +1,97 @@
+/*
+ * dx is the gradient of the residual stream s, dh that of a norm's output h. Of s' = base + f(h):
+ *
+ *     pre-norm    ds = ds' + norm'(f'(ds'))        dx stays and grows
+ *     post-norm   ds = norm'(ds' + f'(ds'))        dx joins dh and starts again from zero
+ */
 #include <string.h>
 
 #include "math/activation.h"
-#include "math/embedding.h"
-#include "math/gemm.h"
-#include "math/norm.h"
 #include "math/ops.h"
 #include "model/blocks.h"
 
-/* Twin of linear: dw += dy^T x, db += column sums of dy, dx (n, in) = dy * w. */
-static void linear_backward(float *dx, const float *dy, const float *x, const struct model *m,
-                            int64_t w, int64_t bias, int n, int in, int out)
+/* The gradient of what a half block added: dx itself, or with dropout a masked copy. */
+static const float *half_gradient(struct model *m, const struct batch *batch, int l,
+                                  enum dropout_place place)
 {
-    gemm_tn(grads_of(m, w), in, dy, out, x, in, out, in, n, 1.0f);
-    if (bias >= 0)
-        bias_backward(grads_of(m, bias), dy, out, n, out);
-    gemm_nn(dx, in, dy, out, m->params + w, in, n, in, out, 0.0f);
+    if (!drops_hidden(m, l))
+        return m->dx;
+    memcpy(m->delta, m->dx, (size_t)batch->n_tokens * (size_t)m->config.C * sizeof *m->delta);
+    drop_hidden(m, m->delta, batch, l, place);
+    return m->delta;
 }
 
-static void mlp_backward(struct model *m, const struct block_acts *a, const struct block_offsets *o,
-                         int n)
+/* With post-norm the stream went on from h. */
+static void join_residual(struct model *m, int n)
 {
-    const struct model_config *c = &m->config;
-    swiglu_forward(m->act, a->gate_up, n, c->F);
-    linear_backward(m->dact, m->dx, m->act, m, o->down, o->down_bias, n, c->F, c->C);
-    swiglu_backward(m->dgate_up, m->dact, a->gate_up, n, c->F);
-    rmsnorm_recompute(m->h, a->x_mid, a->rstd2, m->params + o->mlp_norm, n, c->C);
-    linear_backward(m->dh, m->dgate_up, m->h, m, o->gate_up, o->gate_up_bias, n, c->C, 2 * c->F);
-    rmsnorm_backward(m->dx, grads_of(m, o->mlp_norm), m->dh, a->x_mid, a->rstd2,
-                     m->params + o->mlp_norm, n, c->C);
+    const int64_t count = (int64_t)n * m->config.C;
+    if (!m->config.post_norm)
+        return;
+    add_in_place(m->dh, m->dx, count);
+    memset(m->dx, 0, (size_t)count * sizeof *m->dx);
 }
 
-static void attention_half_backward(struct model *m, const struct block_acts *a,
-                                    const struct block_offsets *o, const struct batch *batch)
+static void mlp_backward(struct model *m, const struct batch *batch, int l)
 {
     const struct model_config *c = &m->config;
-    const struct attention_shape shape = attention_shape_of(c, batch);
+    const struct block_acts *a = &m->acts[l];
+    const struct block_offsets *o = &m->offsets[l];
+    const int n = batch->n_tokens;
+    const float *ddelta = half_gradient(m, batch, l, DROP_MLP_OUTPUT);
+    const bool is_swiglu = c->activation == ACTIVATION_SWIGLU;
+    if (is_swiglu)
+        swiglu_forward(m->act, a->up, n, c->F);
+    else
+        gelu_forward(m->act, a->up, (int64_t)n * c->F);
+    linear_backward(m->dact, ddelta, m->act, m, o->down, o->down_bias, n, c->F, c->C);
+    if (is_swiglu)
+        swiglu_backward(m->dup, m->dact, a->up, n, c->F);
+    else
+        gelu_backward(m->dact, m->dact, a->up, (int64_t)n * c->F);
+    norm_recompute(m, &a->mlp_norm, &o->mlp_norm, n);
+    linear_backward(m->dh, is_swiglu ? m->dup : m->dact, m->h, m, o->up, o->up_bias, n, c->C,
+                    up_width(c));
+    join_residual(m, n);
+    norm_backward(m, &a->mlp_norm, &o->mlp_norm, n);
+}
+
+static void attention_half_backward(struct model *m, const struct batch *batch, int l)
+{
+    const struct model_config *c = &m->config;
+    const struct block_acts *a = &m->acts[l];
+    const struct block_offsets *o = &m->offsets[l];
+    const struct attention_shape shape = attention_shape_of(m, batch, l);
     const int n = batch->n_tokens, width = qkv_width(c);
-    linear_backward(m->datt, m->dx, a->att, m, o->o, o->o_bias, n, c->Hq * c->D, c->C);
+    const bool drops_embedding = l == 0 && m->trainable_from == 0 && c->post_norm;
+    const bool ends_here = o->attn_norm.weight < m->trainable_from;
+    const float *ddelta = half_gradient(m, batch, l, DROP_ATTENTION_OUTPUT);
+    linear_backward(m->datt, ddelta, a->att, m, o->o, o->o_bias, n, c->Hq * c->D, c->C);
     attention_backward(m->dqkv, m->datt, a->att, a->lse, a->qkv, &shape, m->dkv, m->attention,
                        m->max_length);
-    rope_rotate(m->dqkv, width, c->Hq + c->Hkv, c->D, m->cosine, m->sine, batch->positions, n,
-                -1.0f);
-    rmsnorm_recompute(m->h, a->x, a->rstd1, m->params + o->attn_norm, n, c->C);
-    linear_backward(m->dh, m->dqkv, m->h, m, o->qkv, o->qkv_bias, n, c->C, width);
-    rmsnorm_backward(m->dx, grads_of(m, o->attn_norm), m->dh, a->x, a->rstd1,
-                     m->params + o->attn_norm, n, c->C);
+    if (c->positions == POSITION_ROPE)
+        rope_rotate(m->dqkv, width, c->Hq + c->Hkv, c->D, m->cosine, m->sine, batch->positions, n,
+                    -1.0f);
+    norm_recompute(m, &a->attn_norm, &o->attn_norm, n);
+    if (drops_embedding)
+        drop_hidden(m, m->h, batch, l, DROP_EMBEDDING);
+    linear_backward(ends_here ? NULL : m->dh, m->dqkv, m->h, m, o->qkv, o->qkv_bias, n, c->C,
+                    width);
+    if (ends_here)
+        return;
+    join_residual(m, n);
+    if (drops_embedding)
+        drop_hidden(m, m->dh, batch, l, DROP_EMBEDDING);
+    norm_backward(m, &a->attn_norm, &o->attn_norm, n);
 }
 
-void blocks_backward(struct model *model, const struct batch *batch)
+void blocks_backward(struct model *m, const struct batch *batch)
 {
-    const int n = batch->n_tokens, C = model->config.C;
-    memset(model->dx, 0, (size_t)n * (size_t)C * sizeof *model->dx);
-    rmsnorm_backward(model->dx, grads_of(model, model->final_norm), model->dh, model->x_last,
-                     model->rstd_last, model->params + model->final_norm, n, C);
-    for (int l = model->config.L - 1; l >= model->first_layer; l--) {
-        mlp_backward(model, &model->acts[l], &model->offsets[l], n);
-        attention_half_backward(model, &model->acts[l], &model->offsets[l], batch);
+    memset(m->dx, 0, (size_t)batch->n_tokens * (size_t)m->config.C * sizeof *m->dx);
+    norm_backward(m, &m->last, &m->final_norm, batch->n_tokens);
+    for (int l = m->config.L - 1; l >= m->first_layer; l--) {
+        mlp_backward(m, batch, l);
+        attention_half_backward(m, batch, l);
     }
-    if (model->trainable_from == 0)
-        embedding_backward(grads_of(model, model->embed), model->dx, batch->tokens, n, C);
+    if (m->trainable_from == 0)
+        embed_backward(m, m->dx, batch);
 }

@@ -1,26 +1,22 @@
-/** Inside model/: the passes over the blocks, shared by model.c, forward.c and backward.c. */
+/** Inside model/: the parts of the passes, shared by the files that make them up. */
 #ifndef FT_MODEL_BLOCKS_H
 #define FT_MODEL_BLOCKS_H
 
 #include "math/attention.h"
 #include "model/model.h"
 
-/** Runs embedding and blocks; on return x_last, rstd_last and h (final norm) hold the batch. */
-void blocks_forward(struct model *model, const struct batch *batch);
+/** Places of dropout in a block; the number of a place in the network is layer * 8 + place. */
+enum dropout_place {
+    DROP_EMBEDDING, /**< of layer 0 */
+    DROP_ATTENTION, /**< probabilities */
+    DROP_ATTENTION_OUTPUT,
+    DROP_MLP_OUTPUT,
+    DROP_CLASSIFIER /**< of layer L */
+};
 
-/** From dh, the gradient of the final norm's output, back to the embedding. */
-void blocks_backward(struct model *model, const struct batch *batch);
-
-static inline struct attention_shape attention_shape_of(const struct model_config *c,
-                                                        const struct batch *batch)
+static inline int dropout_site(int layer, enum dropout_place place)
 {
-    return (struct attention_shape){.n_tokens = batch->n_tokens,
-                                    .n_segments = batch->n_segments,
-                                    .segment_start = batch->segment_start,
-                                    .Hq = c->Hq,
-                                    .Hkv = c->Hkv,
-                                    .D = c->D,
-                                    .causal = true};
+    return layer * 8 + (int)place;
 }
 
 /** The gradient of the parameters at that offset; NULL where they are frozen (or absent: -1). */
@@ -34,5 +30,93 @@ static inline int qkv_width(const struct model_config *c)
 {
     return (c->Hq + 2 * c->Hkv) * c->D;
 }
+
+/** Elements of a row that goes into the activation. */
+static inline int up_width(const struct model_config *c)
+{
+    return c->activation == ACTIVATION_SWIGLU ? 2 * c->F : c->F;
+}
+
+/* embedding.c */
+
+/** x (n, C) = what goes into the first norm. */
+void embed_forward(const struct model *m, float *x, const struct batch *batch);
+
+/** From dx (n, C). */
+void embed_backward(struct model *m, const float *dx, const struct batch *batch);
+
+/* layer.c: one layer of weights, of whatever kind */
+
+/** y (n, out) = x (n, in) * w^T + bias; offsets, bias -1 = none. */
+void linear_forward(float *y, const float *x, const struct model *m, int64_t w, int64_t bias, int n,
+                    int in, int out);
+
+/** Gradients of w and bias where they learn; dx (n, in) = dy * w unless dx is NULL. */
+void linear_backward(float *dx, const float *dy, const float *x, const struct model *m, int64_t w,
+                     int64_t bias, int n, int in, int out);
+
+/** h = norm(base + delta), or norm(base) where delta is NULL; the sum goes to a->x. */
+void norm_forward(struct model *m, const struct norm_acts *a, const struct norm_offsets *o,
+                  const float *base, const float *delta, int n);
+
+/** h once more, from what was kept. */
+void norm_recompute(struct model *m, const struct norm_acts *a, const struct norm_offsets *o,
+                    int n);
+
+/** From dh, the gradient of the norm's output: gradients of its weights, and dx grows. */
+void norm_backward(struct model *m, const struct norm_acts *a, const struct norm_offsets *o, int n);
+
+/** x (n, C) *= mask of the place, in the blocks that learn. */
+void drop_hidden(const struct model *m, float *x, const struct batch *batch, int layer,
+                 enum dropout_place place);
+
+/** Whether the pass that is going on drops hidden values in that block. */
+bool drops_hidden(const struct model *m, int layer);
+
+/** The batch as attention sees it in one block. */
+struct attention_shape attention_shape_of(const struct model *m, const struct batch *batch,
+                                          int layer);
+
+/* forward.c and backward.c */
+
+/** Runs embedding and blocks; on return h holds the final norm's rows. visit may be NULL. */
+void blocks_forward(struct model *m, const struct batch *batch, model_visitor *visit,
+                    void *context);
+
+/** From dh, the gradient of the final norm's output, back to the first block that learns. */
+void blocks_backward(struct model *m, const struct batch *batch);
+
+/* pool.c */
+
+/** out (n_segments, C) from rows (n_tokens, C). */
+void pool_forward(float *out, const float *rows, const struct batch *batch, enum pooling pooling,
+                  int C);
+
+/** Twin: drows (n_tokens, C), overwritten, from dout (n_segments, C). */
+void pool_backward(float *drows, const float *dout, const struct batch *batch, enum pooling pooling,
+                   int C);
+
+/* head.c */
+
+/** out (n, C) = tanh(x w^T + bias). */
+void stage_forward(float *out, const float *x, const struct model *m, int64_t w, int64_t bias,
+                   int n);
+
+/** Offsets of the head's tensors. */
+void head_find(struct model *m);
+
+/** Takes the head's buffers from the arena. */
+void head_push(struct arena *arena, struct model *m, bool trains);
+
+/** From h to the logits; the sum of the losses. With want_gradient dlogits is their gradient. */
+double head_forward(struct model *m, const struct batch *batch, bool want_gradient);
+
+/** From dlogits back to dh. */
+void head_backward(struct model *m, const struct batch *batch);
+
+/* rope.c */
+
+/** Fills cosine and sine. */
+void rope_fill(struct model *m);
 
 #endif

@@ -16,24 +16,13 @@
 #include "format/weights.h"
 #include "model_file.h"
 
-#define CONFIG_BYTES_MAX (16 << 20)
-
-enum {
-    V_MAX = 1 << 24,
-    C_MAX = 1 << 18,
-    L_MAX = 1024,
-    H_MAX = 4096,
-    F_MAX = 1 << 22,
-    T_LIMIT = 1 << 28
-};
-
 bool model_path_is_gguf(const char *path)
 {
     const size_t n = strlen(path);
     return n > 5 && strcmp(path + n - 5, ".gguf") == 0;
 }
 
-static ft_status get_dim(const json_t *json, const char *key, int max, int absent, int *out)
+ft_status config_get_dim(const json_t *json, const char *key, int max, int absent, int *out)
 {
     int64_t value = absent;
     bool found;
@@ -44,14 +33,14 @@ static ft_status get_dim(const json_t *json, const char *key, int max, int absen
 
 static ft_status get_sizes(struct model_config *c, const json_t *json)
 {
-    FT_TRY(get_dim(json, "vocab_size", V_MAX, 32000, &c->V));
-    FT_TRY(get_dim(json, "hidden_size", C_MAX, 4096, &c->C));
-    FT_TRY(get_dim(json, "num_hidden_layers", L_MAX, 32, &c->L));
-    FT_TRY(get_dim(json, "num_attention_heads", H_MAX, 32, &c->Hq));
-    FT_TRY(get_dim(json, "num_key_value_heads", H_MAX, c->Hq, &c->Hkv));
-    FT_TRY(get_dim(json, "intermediate_size", F_MAX, 11008, &c->F));
-    FT_TRY(get_dim(json, "max_position_embeddings", T_LIMIT, 2048, &c->T_max));
-    return get_dim(json, "head_dim", 2 * MODEL_ROPE_DIVISORS_MAX, c->C / c->Hq, &c->D);
+    FT_TRY(config_get_dim(json, "vocab_size", V_MAX, 32000, &c->V));
+    FT_TRY(config_get_dim(json, "hidden_size", C_MAX, 4096, &c->C));
+    FT_TRY(config_get_dim(json, "num_hidden_layers", L_MAX, 32, &c->L));
+    FT_TRY(config_get_dim(json, "num_attention_heads", H_MAX, 32, &c->Hq));
+    FT_TRY(config_get_dim(json, "num_key_value_heads", H_MAX, c->Hq, &c->Hkv));
+    FT_TRY(config_get_dim(json, "intermediate_size", F_MAX, 11008, &c->F));
+    FT_TRY(config_get_dim(json, "max_position_embeddings", T_LIMIT, 2048, &c->T_max));
+    return config_get_dim(json, "head_dim", 2 * MODEL_ROPE_DIVISORS_MAX, c->C / c->Hq, &c->D);
 }
 
 /* An id, or the first of a list of ids; absent = -1. */
@@ -111,8 +100,7 @@ static ft_status get_rope(struct model_config *c, const json_t *json)
     return FT_OK;
 }
 
-/* A word that must be the one that is supported, where it is there at all. */
-static ft_status require_word(const json_t *json, const char *key, const char *wanted)
+ft_status config_require_word(const json_t *json, const char *key, const char *wanted)
 {
     const char *word = wanted;
     bool found;
@@ -121,15 +109,6 @@ static ft_status require_word(const json_t *json, const char *key, const char *w
         return ft_fail(FT_ERR_INPUT, "key \"%s\" is \"%s\": not supported, \"%s\" is", key, word,
                        wanted);
     return FT_OK;
-}
-
-static ft_status check_family(const json_t *json)
-{
-    const char *type;
-    FT_TRY(json_get_text(json, "model_type", &type, NULL));
-    if (strcmp(type, "llama") != 0)
-        return ft_fail(FT_ERR_INPUT, "model type \"%s\" is not supported, \"llama\" is", type);
-    return require_word(json, "hidden_act", "silu");
 }
 
 static ft_status check_consistent(const struct model_config *c)
@@ -147,12 +126,10 @@ static ft_status check_consistent(const struct model_config *c)
     return FT_OK;
 }
 
-static ft_status from_json(struct model_config *c, const json_t *json)
+static ft_status from_llama(struct model_config *c, const json_t *json)
 {
     bool found;
-    if (!json_is_object(json))
-        return ft_fail(FT_ERR_INPUT, "the document is not an object");
-    FT_TRY(check_family(json));
+    FT_TRY(config_require_word(json, "hidden_act", "silu"));
     FT_TRY(get_sizes(c, json));
     if (!json_is_integer(json_object_get(json, "head_dim")) && c->C % c->Hq != 0)
         return ft_fail(FT_ERR_INPUT,
@@ -165,9 +142,25 @@ static ft_status from_json(struct model_config *c, const json_t *json)
     FT_TRY(json_get_bool(json, "tie_word_embeddings", &c->tied_embeddings, &found));
     FT_TRY(json_get_bool(json, "attention_bias", &c->attention_bias, &found));
     FT_TRY(json_get_bool(json, "mlp_bias", &c->mlp_bias, &found));
+    FT_TRY(json_get_real(json, "attention_dropout", 0, DROPOUT_MAX, &c->attention_dropout, &found));
     FT_TRY(get_id(&c->bos, json, "bos_token_id", c->V > 1 ? 1 : -1));
     FT_TRY(get_id(&c->eos, json, "eos_token_id", c->V > 2 ? 2 : -1));
     return check_consistent(c);
+}
+
+static ft_status from_json(struct model_config *c, const json_t *json)
+{
+    const char *type;
+    if (!json_is_object(json))
+        return ft_fail(FT_ERR_INPUT, "the document is not an object");
+    FT_TRY(json_get_text(json, "model_type", &type, NULL));
+    (void)snprintf(c->family, sizeof c->family, "%s", type);
+    if (strcmp(type, "llama") == 0)
+        return from_llama(c, json);
+    if (strcmp(type, "bert") == 0)
+        return config_from_bert(c, json);
+    return ft_fail(FT_ERR_INPUT, "model type \"%s\" is not supported, \"llama\" and \"bert\" are",
+                   type);
 }
 
 static ft_status read_json(struct model_config *c, const char *folder)
@@ -178,7 +171,11 @@ static ft_status read_json(struct model_config *c, const char *folder)
     FT_TRY(json_read_file(&json, path, CONFIG_BYTES_MAX));
     ft_status status = from_json(c, json);
     json_decref(json);
-    return status == FT_OK ? status : ft_fail_within(status, "%s", path);
+    if (status != FT_OK)
+        return ft_fail_within(status, "%s", path);
+    if (c->is_encoder)
+        FT_TRY(config_find_pooler(c, folder));
+    return config_read_pooling(c, folder);
 }
 
 /* An integer of the metadata in [1, max]; absent < 0 means that it is required. */
@@ -373,6 +370,7 @@ static ft_status from_gguf(struct model_config *c, const struct gguf *g)
         return ft_fail(FT_ERR_INPUT,
                        "%s: mixtures of experts (llama.expert_count) are not supported",
                        gguf_path(g));
+    (void)snprintf(c->family, sizeof c->family, "llama");
     FT_TRY(gguf_sizes(c, g));
     gguf_flags(c, g);
     FT_TRY(gguf_rope(c, g));
@@ -396,7 +394,6 @@ static ft_status read_gguf(struct model_config *c, const char *path)
 ft_status model_config_read(struct model_config *out, const char *path)
 {
     memset(out, 0, sizeof *out);
-    (void)snprintf(out->family, sizeof out->family, "llama");
     if (file_is_folder(path))
         return read_json(out, path);
     if (!file_exists(path))

@@ -12,9 +12,11 @@
 #include <string.h>
 
 #include "base/dtype.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "format/gguf.h"
 #include "format/weights.h"
+#include "names.h"
 
 static const char *const gguf_names[N_ROLES] = {
     [ROLE_EMBED] = "token_embd.weight",  [ROLE_ATTN_NORM] = "attn_norm.weight",
@@ -45,11 +47,18 @@ static int find_gguf(const struct weights *w, const struct tensor_spec *t)
     return weights_find(w, name);
 }
 
-/* With "model." before the name as in the table, or without as base models are saved. */
-static int find_folder(const struct weights *w, const struct tensor_spec *t)
+/* A name without the family's prefix; the name itself where it has none. */
+static const char *bare(const struct model_config *c, const char *name)
 {
-    const int index = weights_find(w, t->name);
-    return index < 0 && strncmp(t->name, "model.", 6) == 0 ? weights_find(w, t->name + 6) : index;
+    const size_t n = strlen(tensor_prefix(c));
+    return strncmp(name, tensor_prefix(c), n) == 0 ? name + n : name;
+}
+
+/* With the prefix as in the table, or without as base models are saved. */
+static int find_folder(const struct reader *r, const struct tensor_spec *t)
+{
+    const int index = weights_find(r->weights, t->name);
+    return index < 0 ? weights_find(r->weights, bare(r->config, t->name)) : index;
 }
 
 static ft_status check_shape(const struct reader *r, const struct weight_info *info,
@@ -101,7 +110,7 @@ static ft_status unpermute(float *x, int n_heads, int64_t D, int64_t width)
 /* Where the file keeps the tensor, its shape checked. */
 static ft_status find_tensor(struct reader *r, int *index, const struct tensor_spec *t)
 {
-    *index = r->is_gguf ? find_gguf(r->weights, t) : find_folder(r->weights, t);
+    *index = r->is_gguf ? find_gguf(r->weights, t) : find_folder(r, t);
     if (*index < 0)
         return ft_fail(FT_ERR_INPUT, "%s: tensor %s is missing: is the configuration this model's?",
                        r->path, t->name);
@@ -122,6 +131,16 @@ static ft_status read_tensor(struct reader *r, float *out, const struct tensor_s
     return unpermute(out, is_q ? r->config->Hq : r->config->Hkv, r->config->D, t->dims[1]);
 }
 
+static bool is_head(const struct tensor_spec *t)
+{
+    return t->role >= ROLE_HEAD_DENSE;
+}
+
+static bool has_start(const char *name, const char *start)
+{
+    return strncmp(name, start, strlen(start)) == 0;
+}
+
 static bool has_ending(const char *name, const char *ending)
 {
     const size_t n = strlen(name), m = strlen(ending);
@@ -131,21 +150,36 @@ static bool has_ending(const char *name, const char *ending)
 /* Tensors that files hold beside the parameters and that say nothing new. */
 static bool is_harmless(const struct reader *r, const char *name)
 {
+    const struct model_config *c = r->config;
+    const bool has_lm_head = !c->tied_embeddings && !c->is_encoder && c->head.n_labels == 0;
     if (r->is_gguf)
-        return strcmp(name, "rope_freqs.weight") == 0;
+        return strcmp(name, "rope_freqs.weight") == 0 ||
+               (!has_lm_head && strcmp(name, "output.weight") == 0);
+    if (c->is_encoder)
+        return has_start(name, "cls.") || has_start(bare(c, name), "pooler.") ||
+               strcmp(bare(c, name), "embeddings.position_ids") == 0;
     return has_ending(name, "rotary_emb.inv_freq") ||
-           (r->config->tied_embeddings && strcmp(name, "lm_head.weight") == 0);
+           (!has_lm_head && strcmp(name, "lm_head.weight") == 0);
+}
+
+/* A head of an earlier training: every head is made anew here. */
+static bool is_old_head(const char *name)
+{
+    return has_start(name, "classifier.") || has_start(name, "score.");
 }
 
 static ft_status check_unexpected(const struct reader *r)
 {
     for (int i = 0; i < weights_count(r->weights); i++) {
         const char *name = weights_info(r->weights, i)->name;
-        if (!r->used[i] && !is_harmless(r, name))
+        if (r->used[i] || is_harmless(r, name))
+            continue;
+        if (!is_old_head(name))
             return ft_fail(
                 FT_ERR_INPUT,
                 "%s: tensor %s is not part of the model that the configuration describes", r->path,
                 name);
+        log_info("%s: tensor %s, a head of an earlier training, is not used", r->path, name);
     }
     return FT_OK;
 }
@@ -158,9 +192,12 @@ static ft_status visit_all(float *params, const struct layout *layout,
     FT_TRY(weights_open(&r.weights, path));
     r.is_gguf = weights_gguf(r.weights) != NULL;
     ft_status status = FT_ALLOC(r.used, weights_count(r.weights));
-    for (int i = 0, ignored; i < layout->n_tensors && status == FT_OK; i++)
-        status = params ? read_tensor(&r, params + layout->tensors[i].offset, &layout->tensors[i])
-                        : find_tensor(&r, &ignored, &layout->tensors[i]);
+    for (int i = 0, ignored; i < layout->n_tensors && status == FT_OK; i++) {
+        const struct tensor_spec *t = &layout->tensors[i];
+        if (is_head(t))
+            continue;
+        status = params ? read_tensor(&r, params + t->offset, t) : find_tensor(&r, &ignored, t);
+    }
     if (status == FT_OK)
         status = check_unexpected(&r);
     mem_free(r.used);
@@ -193,4 +230,21 @@ ft_status model_hash(char text[HASH_TEXT], const struct layout *layout, const fl
     hash_update(state, params, (size_t)layout->N * sizeof *params);
     hash_format(text, hash_close(state));
     return FT_OK;
+}
+
+ft_status model_hash_path(char text[HASH_TEXT], const struct model_config *config, const char *path)
+{
+    struct model_config bare_config = *config;
+    struct layout *layout;
+    float *params = NULL;
+    bare_config.head.n_labels = 0;
+    FT_TRY(layout_create(&layout, &bare_config));
+    ft_status status = FT_ALLOC(params, layout->N);
+    if (status == FT_OK)
+        status = model_read_params(params, layout, &bare_config, path);
+    if (status == FT_OK)
+        status = model_hash(text, layout, params);
+    mem_free(params);
+    layout_destroy(&layout);
+    return status;
 }

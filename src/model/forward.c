@@ -1,60 +1,72 @@
+/*
+ * One loop for all families. s is the residual stream, f a half block (attention or MLP):
+ *
+ *     h = norm(s);  s' = base + f(h)      base = s with pre-norm (Llama), h with post-norm (BERT)
+ *
+ * and a last norm after the last block. A BERT reads so: its embedding's LayerNorm is the first
+ * block's norm, the LayerNorm behind each half block is the norm of the next one. The sum of base
+ * and f(h) is made inside the norm that reads it; only it is kept, h is made again going backwards.
+ */
 #include "math/activation.h"
-#include "math/embedding.h"
-#include "math/gemm.h"
-#include "math/norm.h"
 #include "math/ops.h"
 #include "model/blocks.h"
 
-/* y (n, out) = x (n, in) * w^T + bias */
-static void linear(float *y, const float *x, const struct model *m, int64_t w, int64_t bias, int n,
-                   int in, int out)
-{
-    gemm_nt(y, out, x, in, m->params + w, in, n, out, in, 0.0f);
-    if (bias >= 0)
-        bias_forward(y, m->params + bias, n, out);
-}
-
 /* From the normed rows h to what attention adds to the residual stream. */
-static void attention_half(struct model *m, const struct block_acts *a,
-                           const struct block_offsets *o, const struct batch *batch)
+static void attention_half(struct model *m, const struct batch *batch, int l)
 {
     const struct model_config *c = &m->config;
-    const struct attention_shape shape = attention_shape_of(c, batch);
+    const struct block_acts *a = &m->acts[l];
+    const struct block_offsets *o = &m->offsets[l];
+    const struct attention_shape shape = attention_shape_of(m, batch, l);
     const int n = batch->n_tokens, width = qkv_width(c);
-    linear(a->qkv, m->h, m, o->qkv, o->qkv_bias, n, c->C, width);
-    rope_rotate(a->qkv, width, c->Hq + c->Hkv, c->D, m->cosine, m->sine, batch->positions, n, 1.0f);
+    linear_forward(a->qkv, m->h, m, o->qkv, o->qkv_bias, n, c->C, width);
+    if (c->positions == POSITION_ROPE)
+        rope_rotate(a->qkv, width, c->Hq + c->Hkv, c->D, m->cosine, m->sine, batch->positions, n,
+                    1.0f);
     attention_forward(a->att, a->lse, a->qkv, &shape, m->attention, m->max_length);
-    linear(m->delta, a->att, m, o->o, o->o_bias, n, c->Hq * c->D, c->C);
+    linear_forward(m->delta, a->att, m, o->o, o->o_bias, n, c->Hq * c->D, c->C);
+    drop_hidden(m, m->delta, batch, l, DROP_ATTENTION_OUTPUT);
 }
 
-static void mlp_half(struct model *m, const struct block_acts *a, const struct block_offsets *o,
-                     int n)
+static void mlp_half(struct model *m, const struct batch *batch, int l)
 {
     const struct model_config *c = &m->config;
-    linear(a->gate_up, m->h, m, o->gate_up, o->gate_up_bias, n, c->C, 2 * c->F);
-    swiglu_forward(m->act, a->gate_up, n, c->F);
-    linear(m->delta, m->act, m, o->down, o->down_bias, n, c->F, c->C);
+    const struct block_acts *a = &m->acts[l];
+    const struct block_offsets *o = &m->offsets[l];
+    const int n = batch->n_tokens;
+    const bool fuses = c->activation == ACTIVATION_GELU && o->up_bias >= 0;
+    linear_forward(a->up, m->h, m, o->up, fuses ? -1 : o->up_bias, n, c->C, up_width(c));
+    if (fuses)
+        bias_gelu_forward(m->act, a->up, m->params + o->up_bias, n, c->F);
+    else if (c->activation == ACTIVATION_GELU)
+        gelu_forward(m->act, a->up, (int64_t)n * c->F);
+    else
+        swiglu_forward(m->act, a->up, n, c->F);
+    linear_forward(m->delta, m->act, m, o->down, o->down_bias, n, c->F, c->C);
+    drop_hidden(m, m->delta, batch, l, DROP_MLP_OUTPUT);
 }
 
-void blocks_forward(struct model *model, const struct batch *batch)
+void blocks_forward(struct model *m, const struct batch *batch, model_visitor *visit, void *context)
 {
-    const struct model_config *c = &model->config;
-    const int n = batch->n_tokens, C = c->C;
-    const float eps = (float)c->norm_eps, *p = model->params;
-    const float *before = NULL, *delta = NULL; /* the stream is before + delta */
-    embedding_forward(model->acts[0].x, p + model->embed, batch->tokens, n, C);
+    const struct model_config *c = &m->config;
+    const int n = batch->n_tokens;
+    const float *base = m->acts[0].attn_norm.x, *delta = NULL; /* the stream is base + delta */
+    embed_forward(m, m->acts[0].attn_norm.x, batch);
     for (int l = 0; l < c->L; l++) {
-        const struct block_acts *a = &model->acts[l];
-        const struct block_offsets *o = &model->offsets[l];
-        rmsnorm_forward(model->h, a->x, a->rstd1, before ? before : a->x, delta, p + o->attn_norm,
-                        n, C, eps);
-        attention_half(model, a, o, batch);
-        rmsnorm_forward(model->h, a->x_mid, a->rstd2, a->x, model->delta, p + o->mlp_norm, n, C,
-                        eps);
-        mlp_half(model, a, o, n);
-        before = a->x_mid;
-        delta = model->delta;
+        const struct block_acts *a = &m->acts[l];
+        norm_forward(m, &a->attn_norm, &m->offsets[l].attn_norm, base, delta, n);
+        if (l > 0 && visit)
+            visit(context, l, c->post_norm ? m->h : a->attn_norm.x);
+        if (l == 0 && m->trainable_from == 0 && c->post_norm)
+            drop_hidden(m, m->h, batch, l, DROP_EMBEDDING);
+        attention_half(m, batch, l);
+        base = c->post_norm ? m->h : a->attn_norm.x;
+        norm_forward(m, &a->mlp_norm, &m->offsets[l].mlp_norm, base, m->delta, n);
+        mlp_half(m, batch, l);
+        base = c->post_norm ? m->h : a->mlp_norm.x;
+        delta = m->delta;
     }
-    rmsnorm_forward(model->h, model->x_last, model->rstd_last, before, delta, p + model->final_norm,
-                    n, C, eps);
+    norm_forward(m, &m->last, &m->final_norm, base, delta, n);
+    if (visit)
+        visit(context, c->L, m->h);
 }

@@ -82,7 +82,7 @@ static void test_steps(struct trainer *t)
     /* one rank's parameters go bad: all ranks refuse the step, with parameters as they were */
     struct model *model = t->session->model;
     if (comm_rank(comm) == 0)
-        model->params[model->final_norm] = NAN;
+        model->params[model->final_norm.weight] = NAN;
     const float kept = model->params[model->embed];
     CHECK_FAILS(trainer_step(&out, t, 13), FT_ERR_INTERNAL, "the loss of step 13 is not finite");
     CHECK(model->params[model->embed] == kept);

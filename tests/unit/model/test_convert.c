@@ -74,6 +74,65 @@ static void test_layout(void)
     layout_destroy(&l);
 }
 
+/* The rows of an encoder with a head: names as transformers has them, what learns is a suffix. */
+static void test_encoder_layout(void)
+{
+    struct model_config c;
+    struct layout *l = NULL, *suffix = NULL;
+    CHECK_STATUS(model_config_read(&c, GOLDEN "heads/bert"), FT_OK);
+    CHECK(c.has_pooler && c.attention_dropout == 0.2 && c.classifier_dropout == 0.3);
+    c.head = (struct head_config){3, POOLING_CLS, HEAD_LINEAR, true};
+    CHECK_STATUS(layout_create(&l, &c), FT_OK);
+    CHECK(l->n_tensors == 5 + 2 * 16 + 2 + 2 && l->tensors[0].role == ROLE_EMBED);
+    const int norm = layout_find(l, "bert.encoder.layer.0.output.LayerNorm.bias");
+    CHECK(norm >= 0 && l->tensors[norm].role == ROLE_ATTN_NORM_BIAS && l->tensors[norm].layer == 1);
+    CHECK(layout_find(l, "bert.embeddings.LayerNorm.weight") == 3);
+    CHECK(l->tensors[layout_find(l, "bert.encoder.layer.1.output.LayerNorm.weight")].role ==
+          ROLE_FINAL_NORM);
+    CHECK(layout_find(l, "classifier.bias") == l->n_tensors - 1);
+    CHECK(layout_trainable_from(l, &c, 0) == 0);
+    CHECK(layout_trainable_from(l, &c, 1) == layout_offset(l, ROLE_Q, 1));
+    CHECK(layout_trainable_from(l, &c, 9) == layout_offset(l, ROLE_Q, 0));
+    const int64_t from = layout_trainable_from(l, &c, 1);
+    CHECK_STATUS(layout_suffix(&suffix, l, from), FT_OK);
+    CHECK(suffix->N == l->N - from && suffix->tensors[0].offset == 0);
+    CHECK(strcmp(suffix->tensors[0].name, "bert.encoder.layer.1.attention.self.query.weight") == 0);
+    CHECK(layout_offset(suffix, ROLE_HEAD_OUT, -1) == layout_offset(l, ROLE_HEAD_OUT, -1) - from);
+    layout_destroy(&suffix);
+    layout_destroy(&l);
+    c.head = (struct head_config){3, POOLING_MEAN, HEAD_MLP, false};
+    CHECK_STATUS(layout_create(&l, &c), FT_OK);
+    CHECK(layout_find(l, "bert.pooler.dense.weight") == -1);
+    CHECK(layout_find(l, "classifier.out_proj.bias") == l->n_tensors - 1);
+    layout_destroy(&l);
+}
+
+/* With "bert." and the tensors of pretraining, or without: the same model. */
+static void test_encoder_import(void)
+{
+    struct loaded plain, prefixed, headed;
+    char a[HASH_TEXT], b[HASH_TEXT];
+    CHECK_STATUS(load(&plain, GOLDEN "heads/bert"), FT_OK);
+    CHECK_STATUS(load(&prefixed, GOLDEN "heads/bert-prefixed"), FT_OK);
+    CHECK(same_params(&plain, &prefixed));
+    CHECK_STATUS(model_hash(a, plain.layout, plain.params), FT_OK);
+    headed = prefixed;
+    headed.config.head = (struct head_config){3, POOLING_MEAN, HEAD_LINEAR, true};
+    CHECK_STATUS(layout_create(&headed.layout, &headed.config), FT_OK);
+    CHECK_STATUS(FT_ALLOC(headed.params, headed.layout->N), FT_OK);
+    headed.params[headed.layout->N - 1] = 7;
+    CHECK_STATUS(model_read_params(headed.params, headed.layout, &headed.config,
+                                   GOLDEN "heads/bert-prefixed"),
+                 FT_OK);
+    CHECK(headed.params[headed.layout->N - 1] == 7); /* left as it was */
+    CHECK(memcmp(headed.params, plain.params, 1000 * sizeof(float)) == 0);
+    CHECK_STATUS(model_hash_path(b, &headed.config, GOLDEN "heads/bert-prefixed"), FT_OK);
+    CHECK(strcmp(a, b) == 0);
+    unload(&headed);
+    unload(&prefixed);
+    unload(&plain);
+}
+
 static void test_import(void)
 {
     struct loaded folder, gguf, tied, sharded;
@@ -216,7 +275,9 @@ static void test_not_finite(void)
 int main(void)
 {
     test_layout();
+    test_encoder_layout();
     test_import();
+    test_encoder_import();
     test_values();
     check_export(GOLDEN "llama-tiny", 0);
     check_export(GOLDEN "llama-tied", 0);

@@ -57,6 +57,45 @@ static const struct text_case text_cases[] = {
     {"bos negative", WITH("\"bos_token_id\":-2"), "\"bos_token_id\" is -2"},
 };
 
+#define BERT(more) "{\"model_type\":\"bert\"," more "}"
+
+static const struct text_case bert_cases[] = {
+    {"another activation", BERT("\"hidden_act\":\"gelu_new\""), "\"hidden_act\" is \"gelu_new\""},
+    {"relative positions", BERT("\"position_embedding_type\":\"relative_key\""),
+     "\"position_embedding_type\" is \"relative_key\""},
+    {"a decoder", BERT("\"is_decoder\":true"), "\"is_decoder\" is true"},
+    {"cross attention", BERT("\"add_cross_attention\":true"), "\"add_cross_attention\" is true"},
+    {"is_decoder a word", BERT("\"is_decoder\":\"no\""), "\"is_decoder\" is a string"},
+    {"no heads", BERT("\"num_attention_heads\":0"), "\"num_attention_heads\" is 0"},
+    {"size not of whole heads", BERT("\"hidden_size\":770"), "(770) is no multiple of"},
+    {"no layers", BERT("\"num_hidden_layers\":0"), "\"num_hidden_layers\" is 0"},
+    {"types negative", BERT("\"type_vocab_size\":-1"), "\"type_vocab_size\" is -1"},
+    {"positions 2^31", BERT("\"max_position_embeddings\":2147483648"),
+     "\"max_position_embeddings\""},
+    {"eps 0", BERT("\"layer_norm_eps\":0.0"), "\"layer_norm_eps\" is 0"},
+    {"eps text", BERT("\"layer_norm_eps\":\"1e-12\""), "\"layer_norm_eps\" is a string"},
+    {"dropout 1", BERT("\"hidden_dropout_prob\":1.0"), "\"hidden_dropout_prob\" is 1"},
+    {"dropout negative", BERT("\"attention_probs_dropout_prob\":-0.1"),
+     "\"attention_probs_dropout_prob\" is -0.1"},
+    {"dropout a word", BERT("\"classifier_dropout\":\"none\""),
+     "\"classifier_dropout\" is a string"},
+    {"no weights", BERT("\"hidden_size\":24"), "safetensors"},
+};
+
+static const struct text_case module_cases[] = {
+    {"not a list", "{}", "modules.json: the document is not a list"},
+    {"cut short", "[{\"type\":", "modules.json: line 1"},
+    {"a module a word", "[\"Pooling\"]", "module 0 is not an object"},
+    {"no type", "[{\"path\":\"\"}]", "\"type\" is missing"},
+    {"no path", "[{\"type\":\"a.Pooling\"}]", "\"path\" is missing"},
+    {"path outside", "[{\"type\":\"a.Pooling\",\"path\":\"../x\"}]", "leaves the model's folder"},
+    {"path hidden outside", "[{\"type\":\"Pooling\",\"path\":\"a/../../x\"}]",
+     "leaves the model's folder"},
+    {"path absolute", "[{\"type\":\"Pooling\",\"path\":\"/etc\"}]", "leaves the model's folder"},
+    {"no such module", "[{\"type\":\"Pooling\",\"path\":\"9_Pooling\"}]",
+     "9_Pooling/config.json: No such file"},
+};
+
 static void check(const char *name, const char *path, const char *part)
 {
     struct model_config c;
@@ -77,6 +116,54 @@ static void test_json(void)
         CHECK_STATUS(file_replace(path, text_cases[i].text, strlen(text_cases[i].text)), FT_OK);
         check(text_cases[i].name, folder, text_cases[i].part);
     }
+}
+
+static void test_bert(void)
+{
+    char path[FILE_PATH_MAX];
+    CHECK_STATUS(file_join(path, folder, "config.json"), FT_OK);
+    for (size_t i = 0; i < sizeof bert_cases / sizeof bert_cases[0]; i++) {
+        CHECK_STATUS(file_replace(path, bert_cases[i].text, strlen(bert_cases[i].text)), FT_OK);
+        check(bert_cases[i].name, folder, bert_cases[i].part);
+    }
+}
+
+/* What a folder says about pooling. */
+static void test_pooling(void)
+{
+    static const char config[] = "{\"model_type\":\"llama\"}";
+    static const char modules[] = "[{\"type\":\"a.Transformer\",\"path\":\"\"},"
+                                  "{\"type\":\"a.Pooling\",\"path\":\"1_Pooling\"}]";
+    static const struct {
+        const char *text;
+        enum pooling pooling;
+    } kinds[] = {
+        {"{\"pooling_mode_mean_tokens\":true}", POOLING_MEAN},
+        {"{\"pooling_mode_cls_token\":true,\"pooling_mode_mean_tokens\":false}", POOLING_CLS},
+        {"{\"pooling_mode\":\"lasttoken\"}", POOLING_LAST},
+        {"{\"pooling_mode_max_tokens\":true}", POOLING_AUTO},
+        {"{\"pooling_mode_cls_token\":true,\"pooling_mode_mean_tokens\":true}", POOLING_AUTO},
+        {"{}", POOLING_AUTO}};
+    struct model_config c;
+    char path[FILE_PATH_MAX], place[FILE_PATH_MAX];
+    CHECK_STATUS(file_join(path, folder, "config.json"), FT_OK);
+    CHECK_STATUS(file_replace(path, config, strlen(config)), FT_OK);
+    CHECK_STATUS(file_join(path, folder, "modules.json"), FT_OK);
+    for (size_t i = 0; i < sizeof module_cases / sizeof module_cases[0]; i++) {
+        CHECK_STATUS(file_replace(path, module_cases[i].text, strlen(module_cases[i].text)), FT_OK);
+        check(module_cases[i].name, folder, module_cases[i].part);
+    }
+    CHECK_STATUS(file_replace(path, modules, strlen(modules)), FT_OK);
+    CHECK_STATUS(file_join(place, folder, "1_Pooling"), FT_OK);
+    CHECK_STATUS(file_make_folders(place), FT_OK);
+    CHECK_STATUS(file_join(path, place, "config.json"), FT_OK);
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        CHECK_STATUS(file_replace(path, kinds[i].text, strlen(kinds[i].text)), FT_OK);
+        CHECK_STATUS(model_config_read(&c, folder), FT_OK);
+        CHECK(c.folder_pooling == kinds[i].pooling);
+    }
+    CHECK_STATUS(file_replace(path, "[1]", 3), FT_OK);
+    check("pooling a list", folder, "1_Pooling/config.json: the document is not an object");
 }
 
 /* The metadata of a small model; `key` (if any) gets another value or, with is_absent, goes. */
@@ -158,6 +245,8 @@ int main(void)
 {
     CHECK(mkdtemp(folder) != NULL);
     test_json();
+    test_bert();
+    test_pooling();
     test_gguf();
     CHECK_STATUS(file_remove_folder(folder), FT_OK);
     return check_end();

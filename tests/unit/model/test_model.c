@@ -2,12 +2,11 @@
  * The decoder against transformers: logits, loss, every gradient, and ten AdamW steps of two small
  * random models (tests/golden/make_llama.py), each within 1e-4 of the largest element.
  */
-#include "format/weights.h"
+#include "math/reduce.h"
 #include "model/convert.h"
 #include "model/model.h"
 #include "optim/adamw.h"
-#include "math/reduce.h"
-#include "support/check.h"
+#include "support/golden.h"
 
 enum { MOST = 64, SEQUENCES = 3 };
 static const double tolerance = 1e-4;
@@ -38,21 +37,6 @@ static void pack(struct windows *w, const int32_t *tokens, int B, int T)
                               .n_supervised = (int64_t)B * T};
 }
 
-static void *read_tensor(struct weights *file, const char *name, bool raw)
-{
-    const int index = weights_find(file, name);
-    CHECK(index >= 0);
-    if (index < 0)
-        return NULL;
-    const struct weight_info *info = weights_info(file, index);
-    void *data = mem_alloc((size_t)info->n_elements, 4);
-    if (raw)
-        CHECK_STATUS(weights_read_raw(file, index, data, 4 * (size_t)info->n_elements), FT_OK);
-    else
-        CHECK_STATUS(weights_read_f32(file, index, data), FT_OK);
-    return data;
-}
-
 static struct model *load(const char *folder)
 {
     struct model_config config;
@@ -65,24 +49,17 @@ static struct model *load(const char *folder)
     return model;
 }
 
-static void open_in(struct weights **file, const char *folder, const char *name)
-{
-    char path[512];
-    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
-    CHECK_STATUS(weights_open(file, path), FT_OK);
-}
-
 static void check_logits(struct model *model, struct weights *file, const char *suffix, int B,
                          int T)
 {
     char name[32];
     struct windows w;
     (void)snprintf(name, sizeof name, "tokens%s", suffix);
-    int32_t *tokens = read_tensor(file, name, true);
+    int32_t *tokens = golden_read(file, name, true);
     (void)snprintf(name, sizeof name, "logits%s", suffix);
-    float *expected = read_tensor(file, name, false);
+    float *expected = golden_read(file, name, false);
     (void)snprintf(name, sizeof name, "loss%s", suffix);
-    float *loss = read_tensor(file, name, false);
+    float *loss = golden_read(file, name, false);
     const int64_t n = (int64_t)B * T * model->config.V;
     float *logits = mem_alloc((size_t)n, sizeof *logits);
     pack(&w, tokens, B, T);
@@ -99,9 +76,9 @@ static void check_gradients(struct model *model, const char *folder)
 {
     struct weights *file, *grads;
     struct windows w;
-    open_in(&file, folder, "reference.safetensors");
-    open_in(&grads, folder, "grads.safetensors");
-    int32_t *tokens = read_tensor(file, "tokens", true);
+    golden_open(&file, folder, "reference.safetensors");
+    golden_open(&grads, folder, "grads.safetensors");
+    int32_t *tokens = golden_read(file, "tokens", true);
     pack(&w, tokens, 2, 24);
     const int64_t allocations = mem_alloc_count();
     (void)model_loss_backward(model, &w.batch);
@@ -110,7 +87,7 @@ static void check_gradients(struct model *model, const char *folder)
         const struct tensor_spec *t = &model->layout->tensors[i];
         char name[160];
         (void)snprintf(name, sizeof name, "grad/%s", t->name);
-        float *expected = read_tensor(grads, name, false);
+        float *expected = golden_read(grads, name, false);
         for (int64_t k = 0; k < t->n; k++)
             model->grads[t->offset + k] /= (float)w.batch.n_supervised;
         if (expected)
@@ -127,10 +104,10 @@ static void check_steps(struct model *model, const char *folder)
     struct weights *file;
     struct windows w;
     const int64_t N = model->layout->N;
-    open_in(&file, folder, "adamw.safetensors");
-    int32_t *tokens = read_tensor(file, "step_tokens", true);
-    float *losses = read_tensor(file, "adamw_losses", false);
-    float *norms = read_tensor(file, "adamw_norms", false);
+    golden_open(&file, folder, "adamw.safetensors");
+    int32_t *tokens = golden_read(file, "step_tokens", true);
+    float *losses = golden_read(file, "adamw_losses", false);
+    float *norms = golden_read(file, "adamw_norms", false);
     float *m = mem_alloc((size_t)N, sizeof *m), *v = mem_alloc((size_t)N, sizeof *v);
     const struct adamw_hyper hyper = {
         .lr = 1e-3, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .weight_decay = 0.1, .clip = 1.0};
@@ -149,7 +126,7 @@ static void check_steps(struct model *model, const char *folder)
         const struct tensor_spec *t = &model->layout->tensors[i];
         char name[160];
         (void)snprintf(name, sizeof name, "adamw/%s", t->name);
-        float *expected = read_tensor(file, name, false);
+        float *expected = golden_read(file, name, false);
         if (expected)
             check_tensor(name, model->params + t->offset, expected, t->n, tolerance);
         mem_free(expected);
@@ -166,7 +143,7 @@ static void check_model(const char *folder)
 {
     struct weights *file;
     struct model *model = load(folder);
-    open_in(&file, folder, "reference.safetensors");
+    golden_open(&file, folder, "reference.safetensors");
     check_logits(model, file, "", 2, 24);
     check_logits(model, file, "2", 3, 7);
     weights_close(&file);
@@ -182,7 +159,7 @@ static void check_container(const char *path, const char *reference_folder)
 {
     struct weights *file;
     struct model *model = load(path);
-    open_in(&file, reference_folder, "reference.safetensors");
+    golden_open(&file, reference_folder, "reference.safetensors");
     check_logits(model, file, "", 2, 24);
     weights_close(&file);
     model_destroy(&model);

@@ -1,0 +1,261 @@
+/*
+ * Encoders and classification heads against transformers (tests/golden/make_heads.py): hidden
+ * states, logits, loss, every gradient and five AdamW steps within 1e-4 of the largest element, for
+ * documents of unequal length packed without padding.
+ */
+#include "math/reduce.h"
+#include "model/convert.h"
+#include "model/model.h"
+#include "optim/adamw.h"
+#include "support/golden.h"
+
+#define HEADS TESTS_DIR "/golden/heads"
+
+enum { DOCUMENTS = 5, TOKENS = 44, K = 3, STEPS = 5 };
+static const double tolerance = 1e-4;
+
+struct head_case {
+    const char *name, *folder;
+    struct head_config head;
+};
+
+static const struct head_case cases[] = {
+    {"bert-cls", HEADS "/bert", {K, POOLING_CLS, HEAD_LINEAR, true}},
+    {"bert-cls", HEADS "/bert-prefixed", {K, POOLING_CLS, HEAD_LINEAR, true}},
+    {"bert-mean", HEADS "/bert", {K, POOLING_MEAN, HEAD_LINEAR, true}},
+    {"bert-mlp", HEADS "/bert", {K, POOLING_LAST, HEAD_MLP, false}},
+    {"llama-last", HEADS "/llama", {K, POOLING_LAST, HEAD_LINEAR, false}},
+    {"llama-mean", HEADS "/llama", {K, POOLING_MEAN, HEAD_LINEAR, false}}};
+
+struct world {
+    struct weights *file;
+    struct model *model;
+    struct batch batch;
+    int32_t positions[TOKENS];
+    float *class_weights;
+    double total; /* of the weights of the documents */
+};
+
+static void open_batch(struct world *w)
+{
+    struct batch *b = &w->batch;
+    *b = (struct batch){.n_segments = DOCUMENTS, .n_tokens = TOKENS, .positions = w->positions};
+    b->tokens = golden_read(w->file, "tokens", true);
+    b->segment_start = golden_read(w->file, "starts", true);
+    b->labels = golden_read(w->file, "labels", true);
+    CHECK(b->segment_start[DOCUMENTS] == TOKENS);
+    for (int s = 0; s < DOCUMENTS; s++) {
+        w->total += w->class_weights ? (double)w->class_weights[b->labels[s]] : 1.0;
+        for (int t = b->segment_start[s]; t < b->segment_start[s + 1]; t++)
+            w->positions[t] = t - b->segment_start[s];
+    }
+}
+
+/* The model of a case, its parameters from the folder and the head's from the case; no dropout. */
+static void open_world(struct world *w, const struct head_case *c)
+{
+    char name[64];
+    struct model_config config;
+    const struct model_shape shape = {
+        .max_tokens = TOKENS + 3, .max_length = 17, .max_segments = DOCUMENTS, .trains = true};
+    *w = (struct world){0};
+    (void)snprintf(name, sizeof name, "%s.safetensors", c->name);
+    golden_open(&w->file, HEADS, name);
+    CHECK_STATUS(model_config_read(&config, c->folder), FT_OK);
+    config.head = c->head;
+    config.hidden_dropout = config.attention_dropout = config.classifier_dropout = 0;
+    CHECK_STATUS(model_create(&w->model, &config, &shape), FT_OK);
+    CHECK_STATUS(model_read_params(w->model->params, w->model->layout, &config, c->folder), FT_OK);
+    int n_head = 0;
+    for (int i = 0; i < w->model->layout->n_tensors; i++) {
+        const struct tensor_spec *t = &w->model->layout->tensors[i];
+        char init[160];
+        (void)snprintf(init, sizeof init, "init/%s", t->name);
+        float *values = golden_find(w->file, init, false);
+        if (values)
+            memcpy(w->model->params + t->offset, values, (size_t)t->n * sizeof *values);
+        n_head += values != NULL;
+        mem_free(values);
+    }
+    CHECK(n_head == (c->head.kind == HEAD_MLP ? 4 : c->head.bias ? 2 : 1));
+    w->class_weights = golden_find(w->file, "weights", false);
+    float *smoothing = golden_read(w->file, "smoothing", false);
+    w->model->label_smoothing = *smoothing;
+    w->model->class_weights = w->class_weights;
+    mem_free(smoothing);
+    open_batch(w);
+}
+
+static void close_world(struct world *w)
+{
+    mem_free(w->class_weights);
+    mem_free(w->batch.labels);
+    mem_free(w->batch.segment_start);
+    mem_free(w->batch.tokens);
+    weights_close(&w->file);
+    model_destroy(&w->model);
+}
+
+struct hidden_check {
+    struct world *w;
+    int seen;
+};
+
+static void see_hidden(void *context, int layer, const float *hidden)
+{
+    struct hidden_check *check = context;
+    char name[32];
+    CHECK(layer == ++check->seen);
+    (void)snprintf(name, sizeof name, "hidden%d", layer);
+    float *expected = golden_find(check->w->file, name, false);
+    if (expected)
+        check_tensor(name, hidden, expected, (long)TOKENS * check->w->model->config.C, tolerance);
+    mem_free(expected);
+}
+
+static void check_forward(struct world *w)
+{
+    struct hidden_check check = {.w = w};
+    float *logits = golden_read(w->file, "logits", false);
+    float *loss = golden_read(w->file, "loss", false);
+    CHECK_CLOSE(model_loss(w->model, &w->batch), *loss, tolerance);
+    check_tensor("logits", model_class_logits(w->model), logits, (long)DOCUMENTS * K, tolerance);
+    model_hidden(w->model, &w->batch, see_hidden, &check);
+    CHECK(check.seen == w->model->config.L);
+    mem_free(loss);
+    mem_free(logits);
+}
+
+/* A bias of keys moves all scores of a query alike where nothing rotates them: its gradient is 0
+ * but for rounding, and Adam makes whole steps of rounding. */
+static bool is_noise(const struct model *model, const struct tensor_spec *t)
+{
+    return t->role == ROLE_K_BIAS && model->config.positions == POSITION_LEARNED;
+}
+
+static void check_tensors(struct world *w, const char *what, const float *values)
+{
+    const struct layout *l = w->model->layout;
+    for (int i = 0; i < l->n_tensors; i++) {
+        const struct tensor_spec *t = &l->tensors[i];
+        char name[160];
+        if (is_noise(w->model, t))
+            continue;
+        (void)snprintf(name, sizeof name, "%s/%s", what, t->name);
+        float *expected = golden_read(w->file, name, false);
+        if (expected)
+            check_tensor(name, values + t->offset, expected, t->n, tolerance);
+        mem_free(expected);
+    }
+}
+
+static void check_gradients(struct world *w)
+{
+    struct model *m = w->model;
+    const int64_t allocations = mem_alloc_count();
+    float *loss = golden_read(w->file, "loss", false);
+    CHECK_CLOSE(model_loss_backward(m, &w->batch), *loss, tolerance);
+    CHECK(mem_alloc_count() == allocations + 1); /* the test's own */
+    check_tensors(w, "grad", m->grads);
+    for (int i = 0; i < m->layout->n_tensors; i++) {
+        const struct tensor_spec *t = &m->layout->tensors[i];
+        const float *k = m->grads + t->offset;
+        const float *q = m->grads + layout_offset(m->layout, ROLE_Q_BIAS, t->layer);
+        if (is_noise(m, t))
+            CHECK(sum_of_squares(k, t->n) <= 1e-9 * sum_of_squares(q, t->n));
+    }
+    mem_free(loss);
+}
+
+static void check_steps(struct world *w)
+{
+    struct model *model = w->model;
+    const int64_t N = model->layout->N;
+    float *losses = golden_read(w->file, "adamw_losses", false);
+    float *m = mem_alloc((size_t)N, sizeof *m), *v = mem_alloc((size_t)N, sizeof *v);
+    const struct adamw_hyper hyper = {
+        .lr = 1e-3, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .weight_decay = 0.1, .clip = 1.0};
+    for (int step = 1; step <= STEPS; step++) {
+        memset(model->grads, 0, (size_t)N * sizeof(float));
+        CHECK_CLOSE(model_loss_backward(model, &w->batch) / w->total, losses[step - 1], tolerance);
+        const double norm = sqrt(sum_of_squares(model->grads, N)) / w->total;
+        const double factor = norm + 1e-6 > hyper.clip ? hyper.clip / (norm + 1e-6) : 1.0;
+        adamw_update(model->params, model->grads, m, v, 0, N, model->layout, &hyper,
+                     factor / w->total, step);
+    }
+    check_tensors(w, "adamw", model->params);
+    mem_free(v);
+    mem_free(m);
+    mem_free(losses);
+}
+
+/* A new head is a pure function of the seed, and touches nothing else. */
+static void check_new_head(void)
+{
+    struct world w;
+    open_world(&w, &cases[3]);
+    const struct layout *l = w.model->layout;
+    const int64_t from = layout_offset(l, ROLE_HEAD_DENSE, -1), n = l->N - from;
+    const int64_t bias = layout_offset(l, ROLE_HEAD_DENSE_BIAS, -1);
+    float *before = mem_alloc((size_t)l->N, sizeof *before), *p = w.model->params;
+    memcpy(before, p, (size_t)l->N * sizeof *p);
+    model_init_head(w.model, 5);
+    CHECK(memcmp(before, p, (size_t)from * sizeof *p) == 0);
+    memcpy(before, p, (size_t)l->N * sizeof *p);
+    const double rms = sqrt(sum_of_squares(p + from, bias - from) / (double)(bias - from));
+    CHECK_CLOSE(rms, 0.02, 0.05);
+    double mean = 0;
+    for (int64_t i = from; i < bias; i++)
+        mean += (double)p[i] / (double)(bias - from);
+    CHECK(fabs(mean) < 3 * 0.02 / 24);
+    CHECK(sum_of_squares(p + bias, 24) == 0 && p[l->N - 1] == 0);
+    model_init_head(w.model, 6);
+    CHECK(memcmp(before + from, p + from, (size_t)n * sizeof *p) != 0);
+    model_init_head(w.model, 5);
+    CHECK(memcmp(before, p, (size_t)l->N * sizeof *p) == 0);
+    mem_free(before);
+    close_world(&w);
+}
+
+/* Pooling of hidden states by itself: the last layer's first row goes through the pooler. */
+struct pool_check {
+    struct world *w;
+    float out[DOCUMENTS * 24];
+};
+
+static void see_pool(void *context, int layer, const float *hidden)
+{
+    struct pool_check *p = context;
+    model_pool(p->w->model, p->out, hidden, &p->w->batch, layer, POOLING_CLS);
+    if (layer < p->w->model->config.L)
+        CHECK(memcmp(p->out + 24, hidden + p->w->batch.segment_start[1] * 24, 24 * 4) == 0);
+}
+
+static void check_pool(void)
+{
+    struct world w;
+    struct pool_check p = {.w = &w};
+    open_world(&w, &cases[0]);
+    model_hidden(w.model, &w.batch, see_pool, &p);
+    (void)model_loss(w.model, &w.batch);
+    CHECK(memcmp(p.out, w.model->head.stages[0].out, sizeof p.out) == 0);
+    close_world(&w);
+}
+
+int main(void)
+{
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct world w;
+        const int before = check_failures;
+        open_world(&w, &cases[i]);
+        check_forward(&w);
+        check_gradients(&w);
+        check_steps(&w);
+        close_world(&w);
+        if (check_failures > before)
+            (void)fprintf(stderr, "in %s\n", cases[i].name);
+    }
+    check_new_head();
+    check_pool();
+    return check_end();
+}
