@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buffer.h"
 #include "base/err.h"
 
 enum h5_type {
@@ -112,6 +113,20 @@ ft_status h5_data_offset(const struct h5_file *file, const char *name, enum h5_t
  */
 ft_status h5_each(const struct h5_file *file, const char *group,
                   ft_status (*visit)(void *context, const char *name), void *context);
+
+/** Makes a row of n >= 1 UTF-8 texts, each stored with as many bytes as the longest has. */
+ft_status h5_write_texts(struct h5_file *file, const char *name, int64_t n,
+                         const char *const *texts);
+
+/**
+ * Appends the texts of such a row to out, one behind the other, each ended by a zero byte.
+ *
+ * @param[in]  n_max     more texts are FT_ERR_INPUT
+ * @param[in]  text_max  longer ones too (bytes)
+ * @param[out] n         how many there are, at least 1
+ */
+ft_status h5_read_texts(const struct h5_file *file, const char *name, int64_t n_max,
+                        int64_t text_max, struct buffer *out, int64_t *n);
 
 /** Attributes of an object. A text is stored with its length fixed; it holds no zero byte. */
 ft_status h5_put_i64(struct h5_file *file, const char *object, const char *name, int64_t value);

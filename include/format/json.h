@@ -32,6 +32,14 @@ ft_status json_parse(json_t **out, const char *text, size_t bytes, const char *n
 /** As json_parse for a regular file of at most max_bytes. */
 ft_status json_read_file(json_t **out, const char *path, uint64_t max_bytes);
 
+/**
+ * Where the value of a top-level member stands in the text of an object, so that a number can be
+ * had as it was written. The text must have been parsed without an error.
+ *
+ * @param[out] from, n  first byte and length of the value; untouched where false is returned
+ */
+bool json_find_raw(size_t *from, size_t *n, const char *text, size_t bytes, const char *key);
+
 /*
  * Members of an object. A key that is absent or null sets *found to false and leaves *out
  * untouched; with found NULL the key is required. A wrong type or a value out of range is

@@ -293,7 +293,7 @@ static void close_view(struct view *view)
     view->set = view->space = -1;
 }
 
-static ft_status check_storage(const struct h5_file *file, const char *name, hid_t set)
+ft_status h5_check_storage(const struct h5_file *file, const char *name, hid_t set)
 {
     const hid_t list = H5Dget_create_plist(set);
     if (list < 0)
@@ -373,7 +373,7 @@ static ft_status open_view(struct view *view, const struct h5_file *file, const 
     view->space = H5Dget_space(view->set);
     status = view->space < 0 ? h5_fail(FT_ERR_INPUT, file, name, "cannot read the shape") : FT_OK;
     if (status == FT_OK)
-        status = check_storage(file, name, view->set);
+        status = h5_check_storage(file, name, view->set);
     if (status == FT_OK)
         status = check_type(file, name, view->set, type);
     if (status == FT_OK)

@@ -29,6 +29,9 @@ ft_status h5_make_groups(const struct h5_file *file, const char *name);
 ft_status h5_make_space(hid_t *space, const struct h5_file *file, const char *name, int n_dims,
                         const int64_t *dims);
 
+/** FT_OK for a contiguous dataset without filters and external storage. */
+ft_status h5_check_storage(const struct h5_file *file, const char *name, hid_t set);
+
 /** Type of the elements in the file, and in memory. */
 hid_t h5_file_type(enum h5_type type);
 hid_t h5_memory_type(enum h5_type type);
