@@ -10,6 +10,8 @@
 
 #include "base/err.h"
 #include "comm/comm.h"
+#include "data/source.h"
+#include "data/token_set.h"
 #include "token/tokenizer.h"
 
 /** What is wanted. Must agree on all ranks; borrowed during corpus_open only. */
@@ -17,8 +19,12 @@ struct corpus_request {
     char *const *paths; /**< (n_paths) .jsonl, .csv, .txt, folders of .txt, or prepared shards */
     int n_paths;
     const char *text_field; /**< JSON member or CSV column of the text */
-    const char *cache_dir;  /**< token shards go to cache_dir/KEY; on a file system all ranks see */
-    int64_t seed;           /**< of the split */
+    /** NULL: a stream of tokens, an EOS behind each document. Else the member or column of the
+     * label: documents as tokenizer_encode_document gives them, without EOS */
+    const char *label_field;
+    int seq_len;           /**< with labels: tokens that a document is cut to, template included */
+    const char *cache_dir; /**< token shards go to cache_dir/KEY; on a file system all ranks see */
+    int64_t seed;          /**< of the split */
     double validation_fraction; /**< share of documents set aside; 0 = no split */
     int want_validation;        /**< 0: the training part, 1: the part set aside */
 };
@@ -26,8 +32,9 @@ struct corpus_request {
 struct corpus_stats {
     int64_t n_tokens; /**< EOS included */
     int64_t n_documents;
-    int64_t n_skipped;  /**< documents without tokens */
+    int64_t n_skipped;  /**< documents without tokens; with labels: without text */
     int64_t n_bytes;    /**< UTF-8 text of the documents */
+    int64_t max_tokens; /**< labelled documents: what each was cut to; 0 = a stream with EOS */
     char data_hash[33]; /**< of the sources' kinds, sizes and contents, split not considered */
     bool was_reused;    /**< nothing was tokenised */
     double seconds;     /**< wall time of corpus_open */
@@ -42,8 +49,9 @@ struct corpus;
  *
  * @param[out] out gives the corpus (corpus_close)
  * @return FT_OK; FT_ERR_INPUT (message: file, line, byte; or prepared shards of another tokenizer;
- * or a tokenizer without EOS; or not one token); FT_ERR_USAGE (split of prepared shards);
- *         FT_ERR_OUTPUT, FT_ERR_IO (cache folder); FT_STOPPED when a signal asked for a stop
+ * or without labels; or a tokenizer without EOS; or not one token); FT_ERR_USAGE (split of prepared
+ * shards; the same field for text and label; seq_len without room for text); FT_ERR_OUTPUT,
+ * FT_ERR_IO (cache folder); FT_STOPPED when a signal asked for a stop
  */
 ft_status corpus_open(struct corpus **out, struct comm *comm, const struct corpus_request *request,
                       struct tokenizer *tokenizer);
@@ -53,6 +61,15 @@ void corpus_close(struct corpus **c);
 
 /** Borrowed; the same on all ranks but for `seconds`. */
 const struct corpus_stats *corpus_stats(const struct corpus *c);
+
+/** The shards: what data/documents.h and data/texts.h read. Borrowed. */
+struct token_set *corpus_tokens(struct corpus *c);
+
+/** The sources in order, prepared shards among them. Borrowed. */
+const struct source_list *corpus_sources(const struct corpus *c);
+
+/** The fields that were asked for; label_field is NULL where none is. Borrowed. */
+void corpus_fields(const char **text_field, const char **label_field, const struct corpus *c);
 
 /** Folder of the shards that were made or reused; "" where all were named as prepared. Borrowed. */
 const char *corpus_folder(const struct corpus *c);

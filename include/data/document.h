@@ -1,4 +1,7 @@
-/** The text in a record: field of a JSON object, column of a CSV row, or the whole .txt file. */
+/**
+ * The text in a record, and its label where one is wanted: fields of a JSON object, columns of a
+ * CSV row, or the whole .txt file.
+ */
 #ifndef FT_DATA_DOCUMENT_H
 #define FT_DATA_DOCUMENT_H
 
@@ -9,26 +12,47 @@
 #include "base/err.h"
 #include "data/record.h"
 
-/** Reads one field of records; remembers where the column is while the file stays the same. */
-struct document_reader {
-    const char *field;         /**< borrowed: name of the JSON member or CSV column */
-    const struct source *file; /**< CSV: the file that column and n_columns belong to */
-    int64_t column, n_columns;
-    struct buffer text;
+/** Where a field stands in the rows of one CSV file, and what it holds in the latest record. */
+struct document_field {
+    const char *name; /**< borrowed: JSON member or CSV column; NULL = not wanted */
+    int64_t column;
+    struct buffer value;
+    int64_t at; /**< where the value begins in the file */
 };
 
-void document_reader_init(struct document_reader *reader, const char *field);
+/** Reads fields of records; remembers where the columns are while the file stays the same. */
+struct document_reader {
+    struct document_field text, label;
+    const struct source *file; /**< CSV: the file that the columns belong to */
+    int64_t n_columns;
+};
+
+/** What a record holds; borrowed from the reader and the cursor. */
+struct document {
+    const char *text;
+    size_t bytes;
+    const char *label; /**< 1 ... LABEL_BYTES_MAX bytes of UTF-8 without a zero byte; NULL where no
+                          label is wanted */
+    size_t label_bytes;
+};
+
+/** @param[in] label_field  NULL = no labels */
+void document_reader_init(struct document_reader *reader, const char *text_field,
+                          const char *label_field);
 void document_reader_clear(struct document_reader *reader);
 
 /**
- * Decodes the field of a record. Local.
+ * Decodes the fields of a record. Local.
  *
- * @param[out] text   borrowed until the next call or until the cursor moves; may hold zero bytes
+ * The label of a JSON object is a string, or a number, true or false as it is written there.
+ *
+ * @param[out] document  borrowed until the next call or until the cursor moves; the text may hold
+ *                       zero bytes
  * @return FT_OK; FT_ERR_INPUT with file, line and byte: invalid UTF-8 or JSON, no object, field
- * missing or no string; CSV: ragged row, stray quote or carriage return, header without the column
- *         or with it twice
+ * missing or of another type; label empty, too long or with a zero byte, or wanted of a .txt file;
+ * CSV: ragged row, stray quote or carriage return, header without a column or with it twice
  */
-ft_status document_read(const char **text, size_t *bytes, struct document_reader *reader,
+ft_status document_read(struct document *document, struct document_reader *reader,
                         const struct record_cursor *cursor, const struct record *record);
 
 #endif

@@ -49,6 +49,10 @@ struct record_cursor {
 ft_status record_open(struct record_cursor *cursor, struct comm *comm, const struct source *files,
                       int64_t n_files, bool skips_text);
 
+/** As record_open for all records, on one rank: local. */
+ft_status record_open_all(struct record_cursor *cursor, const struct source *files,
+                          int64_t n_files);
+
 /** Releases everything; a zeroed cursor with fd -1 is allowed, and closing twice too. */
 void record_close(struct record_cursor *cursor);
 

@@ -5,7 +5,9 @@
  *            tokens-00001-of-00002.h5   /document_starts  (n_documents) i64, within the shard
  *            manifest.json              counts, sizes and XXH3-128 of every shard; written last
  *
- * A shard holds whole documents, each with its EOS; shards in order are the token stream.
+ * A shard holds whole documents, each with its EOS; shards in order are the token stream. Shards of
+ * labelled documents (max_tokens > 0 in the manifest) hold them as tokenizer_encode_document gives
+ * them, without EOS, and the datasets of data/label_columns.h.
  */
 #ifndef FT_DATA_TOKEN_SET_H
 #define FT_DATA_TOKEN_SET_H
@@ -30,11 +32,20 @@ struct token_shard_info {
 
 /** What the manifest says of all of them. */
 struct token_set_info {
-    char key[HASH_TEXT];       /**< data, tokenizer, field and split: name of the folder */
+    char key[HASH_TEXT];       /**< data, tokenizer, fields and split: name of the folder */
     char data_hash[HASH_TEXT]; /**< of the sources */
     char tokenizer_hash[HASH_TEXT];
-    int64_t n_skipped; /**< documents without tokens */
+    int64_t n_skipped;  /**< documents without tokens */
+    int64_t max_tokens; /**< labelled documents: what each was cut to; 0 = a stream with EOS */
     int64_t n_shards;
+};
+
+/** What shards must be to be of use. */
+struct token_set_wanted {
+    const char *tokenizer_hash;
+    const char *key;    /**< what the folder must have been made for; NULL = anything */
+    int64_t max_tokens; /**< as in struct token_set_info */
+    bool verifies;      /**< false: sizes and shapes only, the files were hashed just now */
 };
 
 /** One opened shard. */
@@ -69,14 +80,12 @@ ft_status token_manifest_write(const char *folder, const struct token_set_info *
  * @param[out] info            the manifest's head
  * @param[in]  folder          where manifest.json is
  * @param[in]  only            name of the one shard to take, or NULL for all
- * @param[in]  tokenizer_hash  whose ids are wanted: another one is FT_ERR_INPUT
- * @param[in]  key             what the folder must have been made for; NULL = anything
- * @param[in]  verifies        false: sizes and shapes only, the files were hashed just now
+ * @param[in]  wanted          another tokenizer, kind or key is FT_ERR_INPUT
  * @return FT_OK; FT_ERR_INPUT when anything does not match (set unchanged then)
  */
 ft_status token_set_add(struct token_set *set, struct token_set_info *info, struct comm *comm,
-                        const char *folder, const char *only, const char *tokenizer_hash,
-                        const char *key, bool verifies);
+                        const char *folder, const char *only,
+                        const struct token_set_wanted *wanted);
 
 /** Closes all files; a zeroed set is allowed. */
 void token_set_clear(struct token_set *set);

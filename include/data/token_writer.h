@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "comm/comm.h"
+#include "data/label_columns.h"
 #include "data/token_set.h"
 #include "token/tokenizer.h"
 
@@ -20,6 +21,7 @@ struct token_writer {
     struct token_list tokens; /**< of the shard under way: append a document's ids here */
     int64_t *starts;          /**< where its documents start */
     int64_t n_documents, starts_capacity, n_bytes;
+    struct label_columns columns;     /**< of labelled documents */
     struct token_shard_info *written; /**< shards on disk: part-RRRRR-SSSSS.h5 */
     int64_t n_written, written_capacity;
 };
@@ -32,8 +34,10 @@ void token_writer_clear(struct token_writer *writer);
  * Ends a document whose ids were appended to writer->tokens from `start` on, EOS included. Local.
  *
  * @param[in] text_bytes  length of its text
+ * @param[in] label       NULL where info->max_tokens is 0: documents without labels
  */
-ft_status token_writer_document(struct token_writer *writer, int64_t start, int64_t text_bytes);
+ft_status token_writer_document(struct token_writer *writer, int64_t start, int64_t text_bytes,
+                                const struct document_label *label);
 
 /** Writes what is left. Local. */
 ft_status token_writer_finish(struct token_writer *writer);

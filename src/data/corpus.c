@@ -1,41 +1,19 @@
 /*
- * Preparing: the sources are a row of bytes cut into one part a rank (data/record.c). Each rank
- * tokenises the records that start in its part into shards of its own in CACHE/KEY.tmp.*; in the
- * end the shards get their numbers by a prefix sum, rank 0 writes the manifest and renames the
- * folder to CACHE/KEY. A job that dies leaves a .tmp folder that nothing reads; one that finds
- * CACHE/KEY made by another job in the meantime takes that and removes its own.
- *
- * KEY hashes what decides the tokens: contents of the sources, tokenizer, field, split. Contents
- * are hashed in fixed blocks, so the key does not depend on the number of ranks. The price is one
- * more pass over the text at disk speed, also when shards are reused; names and times of files
- * would be cheaper to compare, but say nothing about contents.
- *
- * Ranks agree after every 16 MiB of a part, so that one rank's bad line ends the job in seconds,
- * not after the others' hours.
+ * KEY, the name of the folder in the cache, hashes what decides the tokens: contents of the
+ * sources, tokenizer, fields, split. Contents are hashed in fixed blocks, so the key does not
+ * depend on the number of ranks. The price is one more pass over the text at disk speed, also when
+ * shards are reused; names and times of files would be cheaper to compare, but say nothing about
+ * contents.
  */
 #include "data/corpus.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "base/buffer.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/signals.h"
 #include "base/timer.h"
-#include "data/document.h"
-#include "data/record.h"
-#include "data/source.h"
-#include "data/split.h"
-#include "data/token_set.h"
-#include "data/token_writer.h"
-
-enum { ROUND_BYTES = 16 << 20, STALE_SECONDS = 86400 };
+#include "data/prepare.h"
 
 struct corpus {
     struct token_set tokens;
@@ -44,18 +22,8 @@ struct corpus {
     char tokenizer_hash[HASH_TEXT];
     char folder[FILE_PATH_MAX];
     struct buffer hashes; /* of the sources so far */
-};
-
-/* What goes into making one set of shards. */
-struct preparation {
-    const struct corpus_request *request;
-    struct tokenizer *tokenizer;
-    struct record_cursor cursor;
-    struct document_reader reader;
-    struct token_writer writer;
-    struct token_set_info info;
-    char folder[FILE_PATH_MAX], temporary[FILE_PATH_MAX];
-    int64_t number; /* of the next document */
+    struct source_list sources;
+    char *text_field, *label_field;
 };
 
 static ft_status make_key(char key[HASH_TEXT], const struct corpus_request *request,
@@ -68,234 +36,48 @@ static ft_status make_key(char key[HASH_TEXT], const struct corpus_request *requ
     if (status == FT_OK && request->validation_fraction > 0)
         status = buffer_print(&text, "split %lld %a %d\n", (long long)request->seed,
                               request->validation_fraction, request->want_validation != 0);
+    if (status == FT_OK && request->label_field)
+        status =
+            buffer_print(&text, "label %s\nseq_len %d\n", request->label_field, request->seq_len);
     if (status == FT_OK)
         hash_format(key, hash_bytes(text.data, text.used));
     buffer_clear(&text);
     return status;
 }
 
-/* Numbers this rank's documents: counts them, and those of lower ranks come first. Collective. */
-static ft_status count_documents(int64_t *first, struct comm *comm, const struct source *files,
-                                 int64_t n_files)
+/* Tokens and template: the template decides what labelled documents are made of. */
+static ft_status hash_tokenizer(char text[HASH_TEXT], struct tokenizer *t,
+                                const struct corpus_request *request)
 {
-    struct record_cursor cursor;
-    struct record record;
-    int64_t n = 0;
-    bool has = true;
-    FT_TRY(record_open(&cursor, comm, files, n_files, true));
-    ft_status status = FT_OK;
-    while (status == FT_OK && has) {
-        status = record_next(&cursor, &record, &has, cursor.end);
-        n += status == FT_OK && has;
-    }
-    record_close(&cursor);
-    FT_AGREE(comm, status);
-    *first = comm_exscan_i64(comm, n);
-    return FT_OK;
-}
-
-static ft_status add_document(struct preparation *p, const struct record *record)
-{
-    const char *text;
-    size_t bytes;
-    struct token_list *tokens = &p->writer.tokens;
-    const int64_t start = tokens->n;
-    FT_TRY(document_read(&text, &bytes, &p->reader, &p->cursor, record));
-    FT_TRY(tokenizer_encode(p->tokenizer, tokens, text, bytes));
-    if (tokens->n == start) {
-        p->info.n_skipped++;
+    struct token_list template = {0};
+    struct buffer both = {0};
+    hash_format(text, tokenizer_hash(t));
+    if (!request->label_field)
         return FT_OK;
-    }
-    const int32_t eos = tokenizer_eos(p->tokenizer);
-    FT_TRY(token_list_append(tokens, &eos, 1));
-    return token_writer_document(&p->writer, start, (int64_t)bytes);
-}
-
-/* This rank's documents up to a place in the row. */
-static ft_status add_documents(struct preparation *p, int64_t limit)
-{
-    const struct corpus_request *request = p->request;
-    const double fraction = request->validation_fraction;
-    struct record record;
-    for (;;) {
-        bool has;
-        FT_TRY(record_next(&p->cursor, &record, &has, limit));
-        if (!has)
-            return FT_OK;
-        if (signals_stop_requested())
-            return ft_fail(FT_STOPPED, "stopped on request while the corpus was being prepared");
-        const int64_t number = p->number++;
-        if (fraction <= 0 ||
-            split_is_validation(request->seed, number, fraction) == (request->want_validation != 0))
-            FT_TRY(add_document(p, &record));
-    }
-}
-
-static ft_status tokenise(struct preparation *p, struct comm *comm, int64_t total)
-{
-    const int64_t begin = p->cursor.first, longest = total / comm_size(comm) + 1;
-    for (int64_t at = ROUND_BYTES; at - ROUND_BYTES < longest; at += ROUND_BYTES) {
-        const int64_t limit = p->cursor.end - begin > at ? begin + at : p->cursor.end;
-        FT_AGREE(comm, add_documents(p, limit));
-    }
-    FT_AGREE(comm, token_writer_finish(&p->writer));
-    comm_sum_i64(comm, &p->info.n_skipped, 1);
-    return FT_OK;
-}
-
-/* Leftovers of jobs that died, for the same key: nobody writes to them any more. */
-static void remove_stale(const char *cache_dir, const char *key)
-{
-    char path[FILE_PATH_MAX], prefix[HASH_TEXT + 8];
-    DIR *folder = opendir(cache_dir);
-    if (!folder)
-        return;
-    (void)snprintf(prefix, sizeof prefix, "%s.tmp.", key);
-    for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
-        struct stat info;
-        if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0 ||
-            file_join(path, cache_dir, entry->d_name) != FT_OK || lstat(path, &info) != 0)
-            continue;
-        if (S_ISDIR(info.st_mode) && time(NULL) - info.st_mtime > STALE_SECONDS)
-            (void)file_remove_folder(path);
-    }
-    (void)closedir(folder);
-}
-
-/* On rank 0: a new folder beside the final one, of a name that no other job takes. */
-static ft_status make_temporary(struct preparation *p, const char *host)
-{
-    FT_TRY(file_make_folders(p->request->cache_dir));
-    remove_stale(p->request->cache_dir, p->info.key);
-    for (int attempt = 0; attempt < 1000; attempt++) {
-        char name[256];
-        (void)snprintf(name, sizeof name, "%s.tmp.%.64s.%ld.%d", p->info.key, host, (long)getpid(),
-                       attempt);
-        FT_TRY(file_join(p->temporary, p->request->cache_dir, name));
-        if (mkdir(p->temporary, 0777) == 0)
-            return FT_OK;
-        if (errno != EEXIST)
-            break;
-    }
-    return ft_fail(FT_ERR_OUTPUT, "cannot create folder %s: %s", p->temporary, strerror(errno));
-}
-
-/* On rank 0: the finished folder gets its name; is_taken: another one has it. */
-static ft_status take_name(const struct preparation *p, bool *is_taken)
-{
-    FT_TRY(file_sync(p->temporary));
-    *is_taken = false;
-    if (rename(p->temporary, p->folder) == 0)
-        return file_sync(p->request->cache_dir);
-    *is_taken = errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR;
-    return *is_taken ? FT_OK
-                     : ft_fail(FT_ERR_IO, "cannot rename %s to %s: %s", p->temporary, p->folder,
-                               strerror(errno));
-}
-
-/* On rank 0: moves the damaged folder away and puts the new one there. */
-static ft_status replace_folder(const struct preparation *p)
-{
-    char old[FILE_PATH_MAX];
-    bool is_taken = false;
-    if (snprintf(old, sizeof old, "%s.old", p->temporary) >= FILE_PATH_MAX)
-        return ft_fail(FT_ERR_USAGE, "path too long: %.80s...", p->temporary);
-    if (rename(p->folder, old) != 0 && errno != ENOENT)
-        return ft_fail(FT_ERR_IO, "cannot rename %s to %s: %s", p->folder, old, strerror(errno));
-    const ft_status status = take_name(p, &is_taken);
-    if (file_is_folder(old))
-        (void)file_remove_folder(old);
-    else
-        (void)unlink(old);
-    return status;
-}
-
-/* Publishes the finished folder, or takes another job's that is there and sound. Collective. */
-static ft_status commit(struct corpus *c, struct preparation *p, struct comm *comm)
-{
-    const bool is_root = comm_rank(comm) == 0;
-    bool is_taken = false;
-    struct token_set_info info;
-    FT_AGREE(comm, is_root ? take_name(p, &is_taken) : FT_OK);
-    comm_bcast(comm, &is_taken, sizeof is_taken, 0);
-    if (is_taken) {
-        if (token_set_add(&c->tokens, &info, comm, p->folder, NULL, c->tokenizer_hash, p->info.key,
-                          true) == FT_OK)
-            return comm_agree(comm, is_root ? file_remove_folder(p->temporary) : FT_OK);
-        FT_AGREE(comm, is_root ? replace_folder(p) : FT_OK);
-    }
-    return token_set_add(&c->tokens, &info, comm, p->folder, NULL, c->tokenizer_hash, p->info.key,
-                         false);
-}
-
-static ft_status fill_and_commit(struct corpus *c, struct preparation *p, struct comm *comm,
-                                 const struct source *files, int64_t n_files)
-{
-    const int64_t total = files[n_files - 1].first + files[n_files - 1].bytes + 1 - files[0].first;
-    if (p->request->validation_fraction > 0)
-        FT_TRY(count_documents(&p->number, comm, files, n_files));
-    FT_TRY(record_open(&p->cursor, comm, files, n_files, false));
-    FT_TRY(tokenise(p, comm, total));
-    int64_t n_documents = p->writer.n_written;
-    comm_sum_i64(comm, &n_documents, 1);
-    if (n_documents == 0)
-        return ft_fail(FT_ERR_INPUT,
-                       "%s%s: no document with text in the %s part (%lld without tokens skipped): "
-                       "check data.text_field and data.validation_fraction",
-                       files[0].path, n_files > 1 ? ", ..." : "",
-                       p->request->want_validation ? "validation" : "training",
-                       (long long)p->info.n_skipped);
-    FT_TRY(token_writer_publish(&p->writer, comm, &p->info));
-    return commit(c, p, comm);
-}
-
-/* Makes the shards of a key anew. Collective. */
-static ft_status prepare(struct corpus *c, struct comm *comm, const struct corpus_request *request,
-                         struct tokenizer *tokenizer, const struct token_set_info *info,
-                         const struct source *files, int64_t n_files)
-{
-    struct preparation *p = NULL;
-    ft_status status = comm_agree(comm, FT_ALLOC(p, 1));
-    if (status != FT_OK) {
-        mem_free(p);
-        return status;
-    }
-    p->request = request;
-    p->tokenizer = tokenizer;
-    p->info = *info;
-    p->cursor.fd = -1;
-    memcpy(p->folder, c->folder, sizeof p->folder);
-    document_reader_init(&p->reader, request->text_field);
-    token_writer_init(&p->writer, p->temporary, &p->info, comm_rank(comm));
-    status = comm_agree(comm, comm_rank(comm) == 0 ? make_temporary(p, comm_host(comm)) : FT_OK);
-    if (status == FT_OK) {
-        comm_bcast(comm, p->temporary, sizeof p->temporary, 0);
-        status = fill_and_commit(c, p, comm, files, n_files);
-    }
-    if (status != FT_OK && comm_rank(comm) == 0 && p->temporary[0]) {
-        char text[FT_ERR_TEXT_MAX];
-        (void)snprintf(text, sizeof text, "%s", ft_error_text());
-        (void)file_remove_folder(p->temporary);
-        (void)ft_fail(status, "%s", text);
-    }
-    record_close(&p->cursor);
-    document_reader_clear(&p->reader);
-    token_writer_clear(&p->writer);
-    mem_free(p);
+    ft_status status = tokenizer_encode_document(t, &template, "", 0, request->seq_len, NULL);
+    if (status == FT_OK)
+        status = buffer_append(&both, text, HASH_TEXT - 1);
+    if (status == FT_OK)
+        status = buffer_append(&both, template.ids, (size_t) template.n * sizeof *template.ids);
+    if (status == FT_OK)
+        hash_format(text, hash_bytes(both.data, both.used));
+    buffer_clear(&both);
+    token_list_clear(&template);
     return status;
 }
 
 /* Whether CACHE/KEY is there and sound; then its shards are in the set. Collective. */
-static ft_status reuse(struct corpus *c, bool *was_reused, struct comm *comm, const char *key)
+static ft_status reuse(struct corpus *c, bool *was_reused, struct comm *comm,
+                       const struct token_set_info *made)
 {
     struct token_set_info info;
+    const struct token_set_wanted wanted = {c->tokenizer_hash, made->key, made->max_tokens, true};
     bool exists = comm_rank(comm) == 0 && file_exists(c->folder);
     *was_reused = false;
     comm_bcast(comm, &exists, sizeof exists, 0);
     if (!exists)
         return FT_OK;
-    const ft_status status =
-        token_set_add(&c->tokens, &info, comm, c->folder, NULL, c->tokenizer_hash, key, true);
+    const ft_status status = token_set_add(&c->tokens, &info, comm, c->folder, NULL, &wanted);
     *was_reused = status == FT_OK;
     if (status != FT_ERR_INPUT)
         return status;
@@ -312,14 +94,15 @@ static ft_status open_text(struct corpus *c, struct comm *comm,
     bool was_reused = false;
     FT_TRY(source_hash(info.data_hash, comm, files, n_files));
     memcpy(info.tokenizer_hash, c->tokenizer_hash, HASH_TEXT);
+    info.max_tokens = c->stats.max_tokens;
     FT_AGREE(comm, make_key(info.key, request, info.data_hash, c->tokenizer_hash));
     FT_AGREE(comm, file_join(c->folder, request->cache_dir, info.key));
     FT_AGREE(comm, buffer_append(&c->hashes, info.data_hash, HASH_TEXT - 1));
-    FT_TRY(reuse(c, &was_reused, comm, info.key));
+    FT_TRY(reuse(c, &was_reused, comm, &info));
     if (was_reused)
         return FT_OK;
     c->stats.was_reused = false;
-    return prepare(c, comm, request, tokenizer, &info, files, n_files);
+    return prepare_shards(&c->tokens, comm, request, tokenizer, &info, c->folder, files, n_files);
 }
 
 /* A folder of prepared shards, or one of its files. Collective. */
@@ -339,8 +122,9 @@ static ft_status open_shards(struct corpus *c, struct comm *comm,
     file_folder(folder, source->path);
     const char *only = is_folder ? NULL : file_base_name(source->path);
     const int64_t old = c->tokens.n_shards;
-    FT_TRY(token_set_add(&c->tokens, &info, comm, is_folder ? source->path : folder, only,
-                         c->tokenizer_hash, NULL, true));
+    const struct token_set_wanted wanted = {c->tokenizer_hash, NULL, c->stats.max_tokens, true};
+    FT_TRY(
+        token_set_add(&c->tokens, &info, comm, is_folder ? source->path : folder, only, &wanted));
     const char *hash = only ? c->tokens.shards[old].info.hash : info.data_hash;
     FT_AGREE(comm, buffer_append(&c->hashes, hash, HASH_TEXT - 1));
     return FT_OK;
@@ -364,9 +148,32 @@ static ft_status open_sources(struct corpus *c, struct comm *comm,
     return FT_OK;
 }
 
+/* What labels ask of request, tokenizer and sources. */
+static ft_status check_labels(const struct corpus_request *request,
+                              const struct tokenizer *tokenizer, const struct source_list *list)
+{
+    const int n_template = tokenizer_template_size(tokenizer);
+    if (strcmp(request->text_field, request->label_field) == 0)
+        return ft_fail(FT_ERR_USAGE, "data.text_field and data.label_field are both \"%s\"",
+                       request->text_field);
+    if (request->seq_len <= n_template)
+        return ft_fail(FT_ERR_USAGE,
+                       "data.seq_len = %d leaves no room for text: the tokenizer puts %d tokens "
+                       "around each",
+                       request->seq_len, n_template);
+    for (int64_t i = 0; i < list->n_files; i++)
+        if (list->files[i].kind == SOURCE_TXT)
+            return ft_fail(FT_ERR_INPUT,
+                           "%s: a .txt file holds no labels: classification reads .jsonl and .csv",
+                           list->files[i].path);
+    return FT_OK;
+}
+
 static ft_status check_request(const struct corpus_request *request, struct tokenizer *tokenizer,
                                const struct source_list *list)
 {
+    if (request->label_field)
+        FT_TRY(check_labels(request, tokenizer, list));
     bool has_text = false, has_shards = false;
     for (int64_t i = 0; i < list->n_files; i++) {
         has_shards = has_shards || list->files[i].kind == SOURCE_SHARDS;
@@ -376,7 +183,7 @@ static ft_status check_request(const struct corpus_request *request, struct toke
         return ft_fail(FT_ERR_USAGE,
                        "data.validation_fraction cannot split prepared shards: name the "
                        "text, or shards for data.validation");
-    if (has_text && tokenizer_eos(tokenizer) < 0)
+    if (has_text && !request->label_field && tokenizer_eos(tokenizer) < 0)
         return ft_fail(
             FT_ERR_INPUT,
             "the model's tokenizer names no EOS token, which must end every document: add "
@@ -397,25 +204,32 @@ static void finish_stats(struct corpus *c)
     buffer_clear(&c->hashes);
 }
 
+static ft_status start(struct corpus *c, const struct corpus_request *request,
+                       struct tokenizer *tokenizer)
+{
+    c->stats.was_reused = true;
+    c->vocab_size = tokenizer_vocab_size(tokenizer);
+    c->stats.max_tokens = request->label_field ? request->seq_len : 0;
+    c->text_field = mem_copy_text(request->text_field);
+    c->label_field = request->label_field ? mem_copy_text(request->label_field) : NULL;
+    if (!c->text_field || (request->label_field && !c->label_field))
+        return FT_ERR_INTERNAL;
+    FT_TRY(check_request(request, tokenizer, &c->sources));
+    return hash_tokenizer(c->tokenizer_hash, tokenizer, request);
+}
+
 static ft_status open_all(struct corpus *c, struct comm *comm, const struct corpus_request *request,
                           struct tokenizer *tokenizer)
 {
-    struct source_list list = {0};
-    c->stats.was_reused = true;
-    c->vocab_size = tokenizer_vocab_size(tokenizer);
-    hash_format(c->tokenizer_hash, tokenizer_hash(tokenizer));
-    FT_TRY(source_list_create(&list, comm, request->paths, request->n_paths));
-    ft_status status = comm_agree(comm, check_request(request, tokenizer, &list));
-    if (status == FT_OK)
-        status = open_sources(c, comm, request, tokenizer, &list);
-    source_list_destroy(&list);
-    return status;
+    FT_TRY(source_list_create(&c->sources, comm, request->paths, request->n_paths));
+    FT_AGREE(comm, start(c, request, tokenizer));
+    return open_sources(c, comm, request, tokenizer, &c->sources);
 }
 
 ft_status corpus_open(struct corpus **out, struct comm *comm, const struct corpus_request *request,
                       struct tokenizer *tokenizer)
 {
-    const double start = timer_now();
+    const double begin = timer_now();
     struct corpus *c = NULL;
     *out = NULL;
     ft_status status = comm_agree(comm, FT_ALLOC(c, 1));
@@ -427,7 +241,7 @@ ft_status corpus_open(struct corpus **out, struct comm *comm, const struct corpu
         return status;
     }
     finish_stats(c);
-    c->stats.seconds = timer_now() - start;
+    c->stats.seconds = timer_now() - begin;
     *out = c;
     return FT_OK;
 }
@@ -438,12 +252,31 @@ void corpus_close(struct corpus **c)
         return;
     token_set_clear(&(*c)->tokens);
     buffer_clear(&(*c)->hashes);
+    source_list_destroy(&(*c)->sources);
+    mem_free((*c)->text_field);
+    mem_free((*c)->label_field);
     FT_FREE(*c);
 }
 
 const struct corpus_stats *corpus_stats(const struct corpus *c)
 {
     return &c->stats;
+}
+
+struct token_set *corpus_tokens(struct corpus *c)
+{
+    return &c->tokens;
+}
+
+const struct source_list *corpus_sources(const struct corpus *c)
+{
+    return &c->sources;
+}
+
+void corpus_fields(const char **text_field, const char **label_field, const struct corpus *c)
+{
+    *text_field = c->text_field;
+    *label_field = c->label_field;
 }
 
 const char *corpus_folder(const struct corpus *c)

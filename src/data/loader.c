@@ -44,6 +44,7 @@ static ft_status batch_allocate(struct batch *b, int64_t n)
     FT_TRY(FT_ALLOC(b->targets, n));
     FT_TRY(FT_ALLOC(b->positions, n));
     FT_TRY(FT_ALLOC(b->segment_start, n + 1));
+    FT_TRY(FT_ALLOC(b->segment_ids, n));
     FT_TRY(FT_ALLOC(b->windows, b->micro_batch));
     return FT_ALLOC(b->starts, b->seq_len);
 }
@@ -68,6 +69,8 @@ void batch_destroy(struct batch *b)
     mem_free(b->targets);
     mem_free(b->positions);
     mem_free(b->segment_start);
+    mem_free(b->segment_ids);
+    mem_free(b->labels);
     mem_free(b->windows);
     mem_free(b->starts);
     *b = (struct batch){0};
@@ -85,6 +88,7 @@ static ft_status isolate(struct batch *b, struct corpus *c, int at, int64_t firs
         b->n_supervised--;
         if (border == n)
             continue;
+        b->segment_ids[b->n_segments] = first + border;
         b->segment_start[b->n_segments++] = at + border;
         const int next = i + 1 < n_starts ? (int)(b->starts[i + 1] - first) : n;
         for (int k = border; k < next; k++)
@@ -102,6 +106,7 @@ static ft_status append_window(struct batch *b, const struct window_set *s, int6
     memcpy(b->targets + at, b->tokens + at + 1, (size_t)n * sizeof *b->targets);
     for (int k = 0; k < n; k++)
         b->positions[at + k] = k;
+    b->segment_ids[b->n_segments] = first;
     b->segment_start[b->n_segments++] = at;
     b->n_supervised += n;
     if (s->isolate_documents)

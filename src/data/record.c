@@ -119,19 +119,33 @@ static int64_t part_begin(int64_t total, int rank, int size)
     return total / size * rank + total % size * rank / size;
 }
 
-ft_status record_open(struct record_cursor *cursor, struct comm *comm, const struct source *files,
-                      int64_t n_files, bool skips_text)
+/* The part `rank` of `size` without memory yet. */
+static void take_part(struct record_cursor *cursor, const struct source *files, int64_t n_files,
+                      int rank, int size)
 {
-    const int rank = comm_rank(comm), size = comm_size(comm);
     const int64_t origin = files[0].first, total = file_end(&files[n_files - 1]) - origin;
     *cursor = (struct record_cursor){.files = files,
                                      .n_files = n_files,
                                      .first = origin + part_begin(total, rank, size),
                                      .end = origin + part_begin(total, rank + 1, size),
-                                     .skips_text = skips_text,
                                      .longest = record_max,
                                      .fd = -1};
     cursor->index = find_file(files, n_files, cursor->first);
+}
+
+ft_status record_open_all(struct record_cursor *cursor, const struct source *files, int64_t n_files)
+{
+    take_part(cursor, files, n_files, 0, 1);
+    cursor->buffer = mem_alloc_raw(CHUNK, 1);
+    cursor->capacity = CHUNK;
+    return cursor->buffer ? FT_OK : FT_ERR_INTERNAL;
+}
+
+ft_status record_open(struct record_cursor *cursor, struct comm *comm, const struct source *files,
+                      int64_t n_files, bool skips_text)
+{
+    take_part(cursor, files, n_files, comm_rank(comm), comm_size(comm));
+    cursor->skips_text = skips_text;
     FT_TRY(share_quotes(cursor, comm));
     cursor->buffer = mem_alloc_raw(CHUNK, 1);
     cursor->capacity = CHUNK;

@@ -6,6 +6,7 @@
 
 #include "base/buffer.h"
 #include "base/mem.h"
+#include "data/label_columns.h"
 #include "format/h5.h"
 #include "format/json.h"
 
@@ -25,9 +26,12 @@ static ft_status print_manifest(struct buffer *out, const struct token_set_info 
     FT_TRY(buffer_print(out,
                         "{\n  \"format\": \"finetune-tokens\",\n  \"version\": %d,\n"
                         "  \"key\": \"%s\",\n  \"data_hash\": \"%s\",\n"
-                        "  \"tokenizer_hash\": \"%s\",\n  \"n_skipped\": %lld,\n  \"shards\": [",
+                        "  \"tokenizer_hash\": \"%s\",\n  \"n_skipped\": %lld,\n",
                         TOKEN_SET_VERSION, info->key, info->data_hash, info->tokenizer_hash,
                         (long long)info->n_skipped));
+    if (info->max_tokens > 0)
+        FT_TRY(buffer_print(out, "  \"max_tokens\": %lld,\n", (long long)info->max_tokens));
+    FT_TRY(buffer_print(out, "  \"shards\": ["));
     for (int64_t i = 0; i < info->n_shards; i++)
         FT_TRY(buffer_print(
             out,
@@ -67,7 +71,7 @@ static ft_status get_shard(struct token_shard_info *out, const json_t *object)
     const int64_t max = INT64_MAX / 16;
     if (!json_is_object(object))
         return ft_fail(FT_ERR_INPUT, "\"shards\" holds something that is no object");
-    FT_TRY(json_get_int(object, "n_tokens", 2, max, &out->n_tokens, NULL));
+    FT_TRY(json_get_int(object, "n_tokens", 1, max, &out->n_tokens, NULL));
     FT_TRY(json_get_int(object, "n_documents", 1, max, &out->n_documents, NULL));
     FT_TRY(json_get_int(object, "n_bytes", 0, max, &out->n_bytes, NULL));
     FT_TRY(json_get_int(object, "file_bytes", 1, max, &out->file_bytes, NULL));
@@ -79,6 +83,7 @@ static ft_status get_manifest(struct token_set_info *info, struct token_shard_in
 {
     const char *format;
     int64_t version;
+    bool found;
     json_t *list;
     if (!json_is_object(root))
         return ft_fail(FT_ERR_INPUT, "not an object");
@@ -94,6 +99,8 @@ static ft_status get_manifest(struct token_set_info *info, struct token_shard_in
     FT_TRY(get_hash(info->data_hash, root, "data_hash"));
     FT_TRY(get_hash(info->tokenizer_hash, root, "tokenizer_hash"));
     FT_TRY(json_get_int(root, "n_skipped", 0, INT64_MAX / 16, &info->n_skipped, NULL));
+    info->max_tokens = 0;
+    FT_TRY(json_get_int(root, "max_tokens", 1, INT32_MAX, &info->max_tokens, &found));
     FT_TRY(json_get_array(root, "shards", &list, NULL));
     info->n_shards = (int64_t)json_array_size(list);
     if (info->n_shards == 0)
@@ -119,15 +126,30 @@ static ft_status read_manifest(struct token_set_info *info, struct token_shard_i
 }
 
 static ft_status check_info(const struct token_set_info *info, const char *folder,
-                            const char *tokenizer_hash, const char *key)
+                            const struct token_set_wanted *wanted)
 {
-    if (strcmp(info->tokenizer_hash, tokenizer_hash) != 0)
+    if (wanted->max_tokens > 0 && info->max_tokens == 0)
+        return ft_fail(FT_ERR_INPUT,
+                       "%s holds no labels: it was prepared for causal-lm; prepare the text again "
+                       "with task = \"classification\"",
+                       folder);
+    if (wanted->max_tokens == 0 && info->max_tokens > 0)
+        return ft_fail(FT_ERR_INPUT,
+                       "%s holds labelled documents, not a stream of text: prepare the text again "
+                       "with task = \"causal-lm\"",
+                       folder);
+    if (wanted->max_tokens != info->max_tokens)
+        return ft_fail(FT_ERR_INPUT,
+                       "%s was prepared with data.seq_len = %lld, this run has %lld: prepare the "
+                       "text again, or use the same",
+                       folder, (long long)info->max_tokens, (long long)wanted->max_tokens);
+    if (strcmp(info->tokenizer_hash, wanted->tokenizer_hash) != 0)
         return ft_fail(
             FT_ERR_INPUT,
             "%s was prepared with another tokenizer (hash %s, the model's is %s): prepare "
             "the text again with this model",
-            folder, info->tokenizer_hash, tokenizer_hash);
-    if (key && strcmp(info->key, key) != 0)
+            folder, info->tokenizer_hash, wanted->tokenizer_hash);
+    if (wanted->key && strcmp(info->key, wanted->key) != 0)
         return ft_fail(FT_ERR_INPUT, "%s was made for other data or settings (key %s)", folder,
                        info->key);
     return FT_OK;
@@ -156,8 +178,16 @@ static ft_status check_shape(const struct h5_file *file, const char *name, enum 
     return FT_OK;
 }
 
+/* The columns of labelled documents; the names are looked at when they are read. */
+static ft_status check_columns(const struct h5_file *file, int64_t n_documents)
+{
+    FT_TRY(check_shape(file, COLUMN_LABELS, H5_U32, n_documents));
+    FT_TRY(check_shape(file, COLUMN_CUT, H5_U32, n_documents));
+    return check_shape(file, COLUMN_NUMBERS, H5_I64, n_documents);
+}
+
 /* The shard's datasets: of the manifest's sizes, and where their elements are. */
-static ft_status find_datasets(struct token_shard *shard)
+static ft_status find_datasets(struct token_shard *shard, bool has_labels)
 {
     struct h5_file *file = NULL;
     uint64_t tokens_at = 0, starts_at = 0;
@@ -165,6 +195,8 @@ static ft_status find_datasets(struct token_shard *shard)
     ft_status status = check_shape(file, "/tokens", H5_U32, shard->info.n_tokens);
     if (status == FT_OK)
         status = check_shape(file, "/document_starts", H5_I64, shard->info.n_documents);
+    if (status == FT_OK && has_labels)
+        status = check_columns(file, shard->info.n_documents);
     if (status == FT_OK)
         status = h5_data_offset(file, "/tokens", H5_U32, &tokens_at);
     if (status == FT_OK)
@@ -177,7 +209,7 @@ static ft_status find_datasets(struct token_shard *shard)
     return status;
 }
 
-static ft_status verify_shard(struct token_shard *shard, bool verifies)
+static ft_status verify_shard(struct token_shard *shard, const struct token_set_wanted *wanted)
 {
     int fd = -1;
     uint64_t bytes = 0;
@@ -188,14 +220,14 @@ static ft_status verify_shard(struct token_shard *shard, bool verifies)
     if ((int64_t)bytes != shard->info.file_bytes)
         return ft_fail(FT_ERR_INPUT, "%s has %llu bytes, its manifest says %lld", shard->path,
                        (unsigned long long)bytes, (long long)shard->info.file_bytes);
-    if (verifies) {
+    if (wanted->verifies) {
         FT_TRY(hash_file(&hash, NULL, shard->path));
         hash_format(text, hash);
         if (strcmp(text, shard->info.hash) != 0)
             return ft_fail(FT_ERR_INPUT, "%s was damaged: its XXH3-128 is %s, its manifest says %s",
                            shard->path, text, shard->info.hash);
     }
-    return find_datasets(shard);
+    return find_datasets(shard, wanted->max_tokens > 0);
 }
 
 /* Appends the shards of the manifest (or the one called `only`) without looking at the files yet.
@@ -231,10 +263,11 @@ static ft_status append_shards(struct token_set *set, const struct token_shard_i
     return FT_OK;
 }
 
-static ft_status verify_mine(struct token_set *set, int64_t old, int rank, int size, bool verifies)
+static ft_status verify_mine(struct token_set *set, int64_t old, int rank, int size,
+                             const struct token_set_wanted *wanted)
 {
     for (int64_t i = old + rank; i < set->n_shards; i += size)
-        FT_TRY(verify_shard(&set->shards[i], verifies));
+        FT_TRY(verify_shard(&set->shards[i], wanted));
     return FT_OK;
 }
 
@@ -269,18 +302,16 @@ static void remove_shards(struct token_set *set, const struct token_set *before)
 }
 
 ft_status token_set_add(struct token_set *set, struct token_set_info *info, struct comm *comm,
-                        const char *folder, const char *only, const char *tokenizer_hash,
-                        const char *key, bool verifies)
+                        const char *folder, const char *only, const struct token_set_wanted *wanted)
 {
     const struct token_set before = *set;
     struct token_shard_info *infos = NULL;
     ft_status status = share_manifest(info, &infos, comm, folder);
     if (status != FT_OK)
         goto out;
-    FT_AGREE_OUT(comm, check_info(info, folder, tokenizer_hash, key));
+    FT_AGREE_OUT(comm, check_info(info, folder, wanted));
     FT_AGREE_OUT(comm, append_shards(set, infos, info->n_shards, folder, only));
-    FT_AGREE_OUT(comm,
-                 verify_mine(set, before.n_shards, comm_rank(comm), comm_size(comm), verifies));
+    FT_AGREE_OUT(comm, verify_mine(set, before.n_shards, comm_rank(comm), comm_size(comm), wanted));
     status = share_offsets(set, before.n_shards, comm);
     if (status == FT_OK)
         set->n_skipped += info->n_skipped;

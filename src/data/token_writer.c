@@ -18,6 +18,7 @@ void token_writer_init(struct token_writer *writer, const char *folder,
 void token_writer_clear(struct token_writer *writer)
 {
     token_list_clear(&writer->tokens);
+    label_columns_clear(&writer->columns);
     FT_FREE(writer->starts);
     FT_FREE(writer->written);
 }
@@ -29,7 +30,7 @@ static ft_status part_path(char out[FILE_PATH_MAX], const struct token_writer *w
     return file_join(out, writer->folder, name);
 }
 
-static ft_status write_content(struct h5_file *file, const struct token_writer *writer)
+static ft_status write_content(struct h5_file *file, struct token_writer *writer)
 {
     const struct token_set_info *info = writer->info;
     const int64_t n_tokens = writer->tokens.n, n_documents = writer->n_documents;
@@ -40,10 +41,11 @@ static ft_status write_content(struct h5_file *file, const struct token_writer *
     FT_TRY(h5_put_text(file, "/", "tokenizer_hash", info->tokenizer_hash));
     FT_TRY(h5_put_i64(file, "/", "n_bytes", writer->n_bytes));
     FT_TRY(h5_write(file, "/tokens", H5_U32, 1, &n_tokens, writer->tokens.ids));
-    return h5_write(file, "/document_starts", H5_I64, 1, &n_documents, writer->starts);
+    FT_TRY(h5_write(file, "/document_starts", H5_I64, 1, &n_documents, writer->starts));
+    return info->max_tokens ? label_columns_write(&writer->columns, file) : FT_OK;
 }
 
-static ft_status write_shard(const struct token_writer *writer, const char *path)
+static ft_status write_shard(struct token_writer *writer, const char *path)
 {
     struct h5_file *file = NULL;
     FT_TRY(fault_point("prepare-write"));
@@ -85,7 +87,8 @@ static ft_status flush(struct token_writer *writer)
     return FT_OK;
 }
 
-ft_status token_writer_document(struct token_writer *writer, int64_t start, int64_t text_bytes)
+ft_status token_writer_document(struct token_writer *writer, int64_t start, int64_t text_bytes,
+                                const struct document_label *label)
 {
     if (writer->n_documents == writer->starts_capacity) {
         const int64_t capacity = 2 * writer->starts_capacity + 1024;
@@ -95,6 +98,9 @@ ft_status token_writer_document(struct token_writer *writer, int64_t start, int6
         writer->starts = more;
         writer->starts_capacity = capacity;
     }
+    if (label)
+        FT_TRY(label_columns_add(&writer->columns, label, writer->tokens.ids + start,
+                                 writer->tokens.n - start));
     writer->starts[writer->n_documents++] = start;
     writer->n_bytes += text_bytes;
     return writer->tokens.n >= writer->limit ? flush(writer) : FT_OK;

@@ -29,7 +29,7 @@ static void write_shards(struct comm *comm)
         const int64_t start = writer.tokens.n;
         for (int k = 0; k < PER_DOCUMENT; k++, next++)
             CHECK_STATUS(token_list_append(&writer.tokens, &next, 1), FT_OK);
-        CHECK_STATUS(token_writer_document(&writer, start, 5), FT_OK);
+        CHECK_STATUS(token_writer_document(&writer, start, 5, NULL), FT_OK);
     }
     CHECK_STATUS(token_writer_finish(&writer), FT_OK);
     CHECK_STATUS(token_writer_publish(&writer, comm, &head), FT_OK);
@@ -64,6 +64,7 @@ static void check_lie(struct comm *comm, const char *from, const char *to, const
     size_t bytes = 0;
     struct token_set set = {0};
     struct token_set_info info;
+    const struct token_set_wanted wanted = {head.tokenizer_hash, head.key, 0, true};
     CHECK_STATUS(file_join(path, folder, "manifest.json"), FT_OK);
     comm_barrier(comm);
     CHECK_STATUS(file_read_all(&good, &bytes, path, 1 << 20), FT_OK);
@@ -77,8 +78,7 @@ static void check_lie(struct comm *comm, const char *from, const char *to, const
         mem_free(bad);
     }
     comm_barrier(comm);
-    CHECK_FAILS(token_set_add(&set, &info, comm, folder, NULL, head.tokenizer_hash, head.key, true),
-                FT_ERR_INPUT, message);
+    CHECK_FAILS(token_set_add(&set, &info, comm, folder, NULL, &wanted), FT_ERR_INPUT, message);
     CHECK(set.n_shards == 0 && set.n_tokens == 0 && set.n_documents == 0);
     token_set_clear(&set);
     comm_barrier(comm);
@@ -118,9 +118,8 @@ int main(int argc, char **argv)
     write_shards(comm);
     const int64_t n_documents = comm_size(comm) * (int64_t)PER_RANK;
     for (int twice = 0; twice < 2; twice++) { /* a second folder goes behind the first */
-        CHECK_STATUS(
-            token_set_add(&set, &info, comm, folder, NULL, head.tokenizer_hash, head.key, twice),
-            FT_OK);
+        const struct token_set_wanted wanted = {head.tokenizer_hash, head.key, 0, twice};
+        CHECK_STATUS(token_set_add(&set, &info, comm, folder, NULL, &wanted), FT_OK);
         CHECK(info.n_skipped == 3 && info.n_shards == n_documents / 2);
         CHECK(set.n_documents == (twice + 1) * n_documents && set.n_skipped == 3 * (twice + 1));
         CHECK(set.n_tokens == set.n_documents * PER_DOCUMENT && set.n_bytes == set.n_documents * 5);

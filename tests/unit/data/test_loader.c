@@ -112,7 +112,7 @@ static void test_batch_limits(void)
     CHECK_FAILS(batch_fill(&batch, &set, windows + 1, 2), FT_ERR_INTERNAL, "window 5 of 5");
     batch_destroy(&batch);
     CHECK_FAILS(batch_create(&batch, 1 << 16, 1 << 16), FT_ERR_USAGE, "not possible");
-    for (int64_t nth = 1; nth <= 6; nth++) {
+    for (int64_t nth = 1; nth <= 7; nth++) {
         mem_fail_nth(nth, 0);
         CHECK_STATUS(batch_create(&batch, 2, 4), FT_ERR_INTERNAL);
     }
@@ -131,6 +131,7 @@ static void test_isolation(void)
                                -1,   1011, 1012, 1013, 1014, -1,   1016, 1017};
     const int32_t positions[] = {0, 1, 2, 0, 0, 0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1};
     const int32_t segments[] = {0, 3, 4, 5, 10, 15, 17};
+    const int64_t ids[] = {0, 3, 4, 5, 10, 15}, turned[] = {3, 1};
     memcpy(c.starts, starts, sizeof starts);
     c.n_starts = 5;
     CHECK_STATUS(window_set_init(&set, &c, 5, false, 0, true), FT_OK);
@@ -141,8 +142,12 @@ static void test_isolation(void)
     CHECK(memcmp(batch.targets, targets, sizeof targets) == 0);
     CHECK(memcmp(batch.positions, positions, sizeof positions) == 0);
     CHECK(memcmp(batch.segment_start, segments, sizeof segments) == 0);
+    CHECK(memcmp(batch.segment_ids, ids, sizeof ids) == 0 && !batch.labels);
     for (int i = 0; i < 17; i++)
         CHECK(batch.tokens[i] == 1000 + i);
+    CHECK_STATUS(batch_fill(&batch, &set, turned, 2), FT_OK); /* the same names in another batch */
+    CHECK(batch.n_segments == 2 && batch.segment_ids[0] == 15 && batch.segment_ids[1] == 5);
+    CHECK_STATUS(batch_fill(&batch, &set, windows, 4), FT_OK);
     /* every token a document of its own: as many segments as tokens, nothing supervised */
     for (int i = 0; i < 18; i++)
         c.starts[i] = i;

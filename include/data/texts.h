@@ -1,0 +1,33 @@
+/** The texts behind a corpus of labelled documents, read again without tokenising. Not collective.
+ */
+#ifndef FT_DATA_TEXTS_H
+#define FT_DATA_TEXTS_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "data/corpus.h"
+#include "data/document.h"
+
+/** Is told of one document: `number` as in struct document_set; document is borrowed. */
+typedef ft_status (*document_visit)(void *context, int64_t number, const struct document *document);
+
+/**
+ * Reads the files of a corpus from the beginning and tells of its first n documents in order, the
+ * same as those of a document_set. One rank alone may do so.
+ *
+ * @return FT_OK; what visit returned; FT_ERR_INPUT: prepared shards, of which there is no text; a
+ * file that changed; FT_ERR_IO
+ */
+ft_status documents_for_each(struct corpus *c, int64_t n, document_visit visit, void *context);
+
+/**
+ * Fails with FT_ERR_INPUT and the place of a document before the message: file, line and byte, or
+ * the shard where the text is not at hand. For the error path: it reads the files up to there.
+ *
+ * @param[in] number  of the document in the corpus
+ */
+ft_status document_fail(struct corpus *c, int64_t number, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,299 @@
+/*
+ * The sources are a row of bytes cut into one part a rank (data/record.c). Each rank tokenises the
+ * records that start in its part into shards of its own in CACHE/KEY.tmp.*; in the end the shards
+ * get their numbers by a prefix sum, rank 0 writes the manifest and renames the folder to
+ * CACHE/KEY. A job that dies leaves a .tmp folder that nothing reads; one that finds CACHE/KEY made
+ * by another job in the meantime takes that and removes its own.
+ *
+ * Labelled documents are numbered over all sources, which takes a pass that counts them; only so
+ * can a document of the shards be found in its file again (data/texts.c).
+ *
+ * Ranks agree after every 16 MiB of a part, so that one rank's bad line ends the job in seconds,
+ * not after the others' hours.
+ */
+#include "data/prepare.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/signals.h"
+#include "base/utf8.h"
+#include "data/document.h"
+#include "data/record.h"
+#include "data/split.h"
+#include "data/token_writer.h"
+
+enum { ROUND_BYTES = 16 << 20, STALE_SECONDS = 86400 };
+
+/* What goes into making one set of shards. */
+struct preparation {
+    const struct corpus_request *request;
+    struct tokenizer *tokenizer;
+    struct record_cursor cursor;
+    struct document_reader reader;
+    struct token_writer writer;
+    struct token_set_info info;
+    struct token_set_wanted wanted;
+    char folder[FILE_PATH_MAX], temporary[FILE_PATH_MAX];
+    int64_t number; /* of the next document */
+};
+
+/* Numbers this rank's documents: counts them, and those of lower ranks come first. Collective. */
+static ft_status count_documents(int64_t *first, struct comm *comm, const struct source *files,
+                                 int64_t n_files)
+{
+    struct record_cursor cursor;
+    struct record record;
+    int64_t n = 0;
+    bool has = true;
+    FT_TRY(record_open(&cursor, comm, files, n_files, true));
+    ft_status status = FT_OK;
+    while (status == FT_OK && has) {
+        status = record_next(&cursor, &record, &has, cursor.end);
+        n += status == FT_OK && has;
+    }
+    record_close(&cursor);
+    FT_AGREE(comm, status);
+    *first = comm_exscan_i64(comm, n);
+    return FT_OK;
+}
+
+static bool is_space(uint32_t code)
+{
+    return (code >= 9 && code <= 13) || code == ' ' || code == 0x85 || code == 0xa0 ||
+           code == 0x1680 || (code >= 0x2000 && code <= 0x200a) || code == 0x2028 ||
+           code == 0x2029 || code == 0x202f || code == 0x205f || code == 0x3000;
+}
+
+static bool is_blank(const char *text, size_t bytes)
+{
+    int length;
+    for (size_t at = 0; at < bytes; at += (size_t)length)
+        if (!is_space(utf8_decode(text + at, &length)))
+            return false;
+    return true;
+}
+
+/* A text within the tokenizer's template; one without tokens of its own is nothing to learn from.
+ */
+static ft_status add_labelled(struct preparation *p, const struct document *document,
+                              int64_t number)
+{
+    struct token_list *tokens = &p->writer.tokens;
+    const int64_t start = tokens->n;
+    int64_t n_text = 0;
+    if (!is_blank(document->text, document->bytes))
+        FT_TRY(tokenizer_encode_document(p->tokenizer, tokens, document->text, document->bytes,
+                                         p->request->seq_len, &n_text));
+    if (n_text == 0) {
+        tokens->n = start;
+        p->info.n_skipped++;
+        return FT_OK;
+    }
+    const struct document_label label = {.name = document->label,
+                                         .bytes = document->label_bytes,
+                                         .number = number,
+                                         .n_cut = n_text + tokenizer_template_size(p->tokenizer) -
+                                                  (tokens->n - start)};
+    return token_writer_document(&p->writer, start, (int64_t)document->bytes, &label);
+}
+
+static ft_status add_document(struct preparation *p, const struct record *record, int64_t number)
+{
+    struct document document;
+    struct token_list *tokens = &p->writer.tokens;
+    const int64_t start = tokens->n;
+    FT_TRY(document_read(&document, &p->reader, &p->cursor, record));
+    if (document.label)
+        return add_labelled(p, &document, number);
+    FT_TRY(tokenizer_encode(p->tokenizer, tokens, document.text, document.bytes));
+    if (tokens->n == start) {
+        p->info.n_skipped++;
+        return FT_OK;
+    }
+    const int32_t eos = tokenizer_eos(p->tokenizer);
+    FT_TRY(token_list_append(tokens, &eos, 1));
+    return token_writer_document(&p->writer, start, (int64_t)document.bytes, NULL);
+}
+
+/* This rank's documents up to a place in the row. */
+static ft_status add_documents(struct preparation *p, int64_t limit)
+{
+    const struct corpus_request *request = p->request;
+    const double fraction = request->validation_fraction;
+    struct record record;
+    for (;;) {
+        bool has;
+        FT_TRY(record_next(&p->cursor, &record, &has, limit));
+        if (!has)
+            return FT_OK;
+        if (signals_stop_requested())
+            return ft_fail(FT_STOPPED, "stopped on request while the corpus was being prepared");
+        const int64_t number = p->number++;
+        if (fraction <= 0 ||
+            split_is_validation(request->seed, number, fraction) == (request->want_validation != 0))
+            FT_TRY(add_document(p, &record, number));
+    }
+}
+
+static ft_status tokenise(struct preparation *p, struct comm *comm, int64_t total)
+{
+    const int64_t begin = p->cursor.first, longest = total / comm_size(comm) + 1;
+    for (int64_t at = ROUND_BYTES; at - ROUND_BYTES < longest; at += ROUND_BYTES) {
+        const int64_t limit = p->cursor.end - begin > at ? begin + at : p->cursor.end;
+        FT_AGREE(comm, add_documents(p, limit));
+    }
+    FT_AGREE(comm, token_writer_finish(&p->writer));
+    comm_sum_i64(comm, &p->info.n_skipped, 1);
+    return FT_OK;
+}
+
+/* Leftovers of jobs that died, for the same key: nobody writes to them any more. */
+static void remove_stale(const char *cache_dir, const char *key)
+{
+    char path[FILE_PATH_MAX], prefix[HASH_TEXT + 8];
+    DIR *folder = opendir(cache_dir);
+    if (!folder)
+        return;
+    (void)snprintf(prefix, sizeof prefix, "%s.tmp.", key);
+    for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+        struct stat info;
+        if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0 ||
+            file_join(path, cache_dir, entry->d_name) != FT_OK || lstat(path, &info) != 0)
+            continue;
+        if (S_ISDIR(info.st_mode) && time(NULL) - info.st_mtime > STALE_SECONDS)
+            (void)file_remove_folder(path);
+    }
+    (void)closedir(folder);
+}
+
+/* On rank 0: a new folder beside the final one, of a name that no other job takes. */
+static ft_status make_temporary(struct preparation *p, const char *host)
+{
+    FT_TRY(file_make_folders(p->request->cache_dir));
+    remove_stale(p->request->cache_dir, p->info.key);
+    for (int attempt = 0; attempt < 1000; attempt++) {
+        char name[256];
+        (void)snprintf(name, sizeof name, "%s.tmp.%.64s.%ld.%d", p->info.key, host, (long)getpid(),
+                       attempt);
+        FT_TRY(file_join(p->temporary, p->request->cache_dir, name));
+        if (mkdir(p->temporary, 0777) == 0)
+            return FT_OK;
+        if (errno != EEXIST)
+            break;
+    }
+    return ft_fail(FT_ERR_OUTPUT, "cannot create folder %s: %s", p->temporary, strerror(errno));
+}
+
+/* On rank 0: the finished folder gets its name; is_taken: another one has it. */
+static ft_status take_name(const struct preparation *p, bool *is_taken)
+{
+    FT_TRY(file_sync(p->temporary));
+    *is_taken = false;
+    if (rename(p->temporary, p->folder) == 0)
+        return file_sync(p->request->cache_dir);
+    *is_taken = errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR;
+    return *is_taken ? FT_OK
+                     : ft_fail(FT_ERR_IO, "cannot rename %s to %s: %s", p->temporary, p->folder,
+                               strerror(errno));
+}
+
+/* On rank 0: moves the damaged folder away and puts the new one there. */
+static ft_status replace_folder(const struct preparation *p)
+{
+    char old[FILE_PATH_MAX];
+    bool is_taken = false;
+    if (snprintf(old, sizeof old, "%s.old", p->temporary) >= FILE_PATH_MAX)
+        return ft_fail(FT_ERR_USAGE, "path too long: %.80s...", p->temporary);
+    if (rename(p->folder, old) != 0 && errno != ENOENT)
+        return ft_fail(FT_ERR_IO, "cannot rename %s to %s: %s", p->folder, old, strerror(errno));
+    const ft_status status = take_name(p, &is_taken);
+    if (file_is_folder(old))
+        (void)file_remove_folder(old);
+    else
+        (void)unlink(old);
+    return status;
+}
+
+/* Publishes the finished folder, or takes another job's that is there and sound. Collective. */
+static ft_status commit(struct token_set *set, struct preparation *p, struct comm *comm)
+{
+    const bool is_root = comm_rank(comm) == 0;
+    bool is_taken = false;
+    struct token_set_info info;
+    FT_AGREE(comm, is_root ? take_name(p, &is_taken) : FT_OK);
+    comm_bcast(comm, &is_taken, sizeof is_taken, 0);
+    if (is_taken) {
+        p->wanted.verifies = true;
+        if (token_set_add(set, &info, comm, p->folder, NULL, &p->wanted) == FT_OK)
+            return comm_agree(comm, is_root ? file_remove_folder(p->temporary) : FT_OK);
+        FT_AGREE(comm, is_root ? replace_folder(p) : FT_OK);
+    }
+    p->wanted.verifies = false;
+    return token_set_add(set, &info, comm, p->folder, NULL, &p->wanted);
+}
+
+static ft_status fill_and_commit(struct token_set *set, struct preparation *p, struct comm *comm,
+                                 const struct source *files, int64_t n_files)
+{
+    const int64_t total = files[n_files - 1].first + files[n_files - 1].bytes + 1 - files[0].first;
+    if (p->request->validation_fraction > 0 || p->request->label_field)
+        FT_TRY(count_documents(&p->number, comm, files, n_files));
+    FT_TRY(record_open(&p->cursor, comm, files, n_files, false));
+    FT_TRY(tokenise(p, comm, total));
+    int64_t n_documents = p->writer.n_written;
+    comm_sum_i64(comm, &n_documents, 1);
+    if (n_documents == 0)
+        return ft_fail(FT_ERR_INPUT,
+                       "%s%s: no document with text in the %s part (%lld without tokens skipped): "
+                       "check data.text_field and data.validation_fraction",
+                       files[0].path, n_files > 1 ? ", ..." : "",
+                       p->request->want_validation ? "validation" : "training",
+                       (long long)p->info.n_skipped);
+    FT_TRY(token_writer_publish(&p->writer, comm, &p->info));
+    return commit(set, p, comm);
+}
+
+ft_status prepare_shards(struct token_set *set, struct comm *comm,
+                         const struct corpus_request *request, struct tokenizer *tokenizer,
+                         const struct token_set_info *info, const char *folder,
+                         const struct source *files, int64_t n_files)
+{
+    struct preparation *p = NULL;
+    ft_status status = comm_agree(comm, FT_ALLOC(p, 1));
+    if (status != FT_OK) {
+        mem_free(p);
+        return status;
+    }
+    p->request = request;
+    p->tokenizer = tokenizer;
+    p->info = *info;
+    p->wanted =
+        (struct token_set_wanted){p->info.tokenizer_hash, p->info.key, info->max_tokens, false};
+    p->cursor.fd = -1;
+    (void)snprintf(p->folder, sizeof p->folder, "%s", folder);
+    document_reader_init(&p->reader, request->text_field, request->label_field);
+    token_writer_init(&p->writer, p->temporary, &p->info, comm_rank(comm));
+    status = comm_agree(comm, comm_rank(comm) == 0 ? make_temporary(p, comm_host(comm)) : FT_OK);
+    if (status == FT_OK) {
+        comm_bcast(comm, p->temporary, sizeof p->temporary, 0);
+        status = fill_and_commit(set, p, comm, files, n_files);
+    }
+    if (status != FT_OK && comm_rank(comm) == 0 && p->temporary[0]) {
+        char text[FT_ERR_TEXT_MAX];
+        (void)snprintf(text, sizeof text, "%s", ft_error_text());
+        (void)file_remove_folder(p->temporary);
+        (void)ft_fail(status, "%s", text);
+    }
+    record_close(&p->cursor);
+    document_reader_clear(&p->reader);
+    token_writer_clear(&p->writer);
+    mem_free(p);
+    return status;
+}
