@@ -11,8 +11,8 @@
  * and AMD's, with the base set. Compilers before GCC 12 know no levels: their AVX2 clone has no
  * fused multiply-add.
  *
- * glibc declares its vector expf only under -ffast-math, which this program never uses; declared
- * here it is used in `omp simd` loops. Its error is below 4 ulp.
+ * glibc declares its vector functions only under -ffast-math, which this program never uses;
+ * declared here they are used in `omp simd` loops. Their error is below 4 ulp.
  */
 #ifndef FT_MATH_KERNEL_H
 #define FT_MATH_KERNEL_H
@@ -31,6 +31,7 @@
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 __attribute__((simd("notinbranch"))) float expf(float);
+__attribute__((simd("notinbranch"))) double log(double);
 #endif
 
 #endif
