@@ -1,5 +1,6 @@
 /**
- * The features that linear heads are fitted on: n rows of d columns, dense or sparse, as an operator.
+ * The features that linear heads are fitted on: n rows of d columns, dense or sparse, as an
+ * operator.
  *
  * A design serves any number of problems at once: coefficients are rows of d weights with the bias
  * behind them, and all p rows of a batch go through one product. Results do not depend on the

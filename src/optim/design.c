@@ -3,8 +3,8 @@
  * have columns whose mean is many deviations, and x w - mean w would cancel in f32.
  *
  * Rows are cut into at most GROUPS groups by their number alone. A product is one single-threaded
- * sgemm a group, partial results are added in the order of the groups: the same bits for every number
- * of threads, and one barrier a product.
+ * sgemm a group, partial results are added in the order of the groups: the same bits for every
+ * number of threads, and one barrier a product.
  */
 #include "optim/design.h"
 
@@ -28,7 +28,8 @@ static int group_start(int n, int groups, int g)
     return (int)((int64_t)n * g / groups);
 }
 
-/* sums (groups, d) of x[i][j] (pass 0) or of (x[i][j] - mean[j])^2 (pass 1) over each group's rows. */
+/* sums (groups, d) of x[i][j] (pass 0) or of (x[i][j] - mean[j])^2 (pass 1), then all of them in
+ * the first row. */
 static void group_moments(double *sums, const float *x, const double *mean, int n, int d, int pass)
 {
     const int groups = count_groups(n);

@@ -15,8 +15,8 @@
  *     p, grad       (C, d+1) (C, d+1)      operands of the products; bias last in each row
  *     task          by l2, so that one triangular solve serves all folds of a penalty
  *
- * Two classes need one row of logits, the difference v of both: W = (-v/2, v/2), and l2 / 2 |W|^2 is
- * l2 / 4 |v|^2. z is kept up to date in f32 and computed anew every REFRESH iterations.
+ * Two classes need one row of logits, the difference v of both: W = (-v/2, v/2), and l2 / 2 |W|^2
+ * is l2 / 4 |v|^2. z is kept up to date in f32 and computed anew every REFRESH iterations.
  */
 #include "optim/logistic.h"
 

@@ -1,8 +1,8 @@
 /*
  * The Hessian of a multinomial problem at w = 0 is 1/K (I - 1 1^T / K) x (X^T X / n + l2), and the
  * gradient's rows always sum to 0 over the classes, where I - 1 1^T / K is the identity: so
- * 1/K X^T X / n + l2, one matrix for all classes and all folds, is inverted instead. The columns are
- * centred, so the bias stands alone. Boehning's bound has 1/2 in place of 1/K.
+ * 1/K X^T X / n + l2, one matrix for all classes and all folds, is inverted instead. The columns
+ * are centred, so the bias stands alone. Boehning's bound has 1/2 in place of 1/K.
  *
  * It costs n d^2 / 2 + d^3 / 3 multiplications once and d^2 a row and iteration; above WIDEST
  * columns the diagonal has to do.
