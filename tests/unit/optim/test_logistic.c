@@ -91,7 +91,7 @@ static void test_golden(void)
     static const char *const names[] = {"two",        "three", "seven", "separable",
                                         "separable3", "wide",  "wide2"};
     struct weights *file = NULL;
-    CHECK_STATUS(weights_open(&file, TESTS_DIR "/golden/heads/logistic.safetensors"), FT_OK);
+    CHECK_STATUS(weights_open(&file, TESTS_DIR "/golden/solvers/logistic.safetensors"), FT_OK);
     if (!file)
         return;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
