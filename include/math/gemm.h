@@ -21,4 +21,7 @@ void gemm_nn(float *c, int ldc, const float *a, int lda, const float *b, int ldb
 void gemm_tn(float *c, int ldc, const float *a, int lda, const float *b, int ldb, int m, int n,
              int k, float beta);
 
+/** The lower triangle of c (m, m) = a (k, m)^T * a + beta * c; what is above is left alone. */
+void gemm_tn_lower(float *c, int ldc, const float *a, int lda, int m, int k, float beta);
+
 #endif

@@ -15,7 +15,8 @@
 #include "math/gemm.h"
 #include "design_sparse.h"
 
-enum { GROUPS = 16, GROUP_ROWS_MIN = 64, GRAM_TILE = 128, SUM_BLOCK = 1024 };
+enum { GROUPS = 16, GROUP_ROWS_MIN = 64, SUM_BLOCK = 1024, DIAGONAL_TILE = 128 };
+enum { GRAM_TILE = 512, GRAM_BYTES = 32 << 20 };
 
 static int count_groups(int n)
 {
@@ -184,28 +185,59 @@ void design_backward(float *dw, const struct design *s, const float *r, int p, f
     design_row_sums(dw + s->d, ld, r, p, s->n);
 }
 
-/* One sgemm a tile on or below the diagonal, each over all rows. */
+/* How many groups of rows get a sum of their own: as many as GRAM_BYTES hold. */
+static int count_parts(int n, int d)
+{
+    const int64_t fit = GRAM_BYTES / ((int64_t)d * d * (int64_t)sizeof(float));
+    const int groups = count_groups(n);
+    return fit < 1 ? 1 : fit < groups ? (int)fit : groups;
+}
+
+/* One tile on or below the diagonal of one part's sum. */
+static void gram_tile(float *part, const struct design *s, int from, int to, int i, int j)
+{
+    const int d = s->d, rows = d - i < GRAM_TILE ? d - i : GRAM_TILE;
+    const int columns = d - j < GRAM_TILE ? d - j : GRAM_TILE;
+    const float *x = s->x + (int64_t)from * d;
+    float *out = part + (int64_t)i * d + j;
+    if (i == j)
+        gemm_tn_lower(out, d, x + i, d, rows, to - from, 0.0f);
+    else
+        gemm_tn(out, d, x + i, d, x + j, d, rows, columns, to - from, 0.0f);
+}
+
+static void add_parts(float *gram, const float *parts, int n_parts, int64_t count, int n)
+{
+#pragma omp parallel for schedule(static)
+    for (int64_t at = 0; at < count; at += SUM_BLOCK)
+        for (int64_t e = at; e < at + SUM_BLOCK && e < count; e++) {
+            double sum = 0;
+            for (int part = 0; part < n_parts; part++)
+                sum += (double)parts[part * count + e];
+            gram[e] = (float)(sum / n);
+        }
+}
+
 ft_status design_gram(struct design *s)
 {
-    const int d = s->d, tiles = (d + GRAM_TILE - 1) / GRAM_TILE;
-    const float inverse = 1.0f / (float)s->n;
+    const int n_parts = count_parts(s->n, s->d), tiles = (s->d + GRAM_TILE - 1) / GRAM_TILE;
+    const int64_t count = (int64_t)s->d * s->d;
+    float *parts = NULL;
     if (s->gram)
         return FT_OK;
-    FT_TRY(FT_ALLOC(s->gram, (size_t)d * (size_t)d));
-#pragma omp parallel for schedule(dynamic)
-    for (int tile = 0; tile < tiles * tiles; tile++) {
-        const int i = tile / tiles * GRAM_TILE, j = tile % tiles * GRAM_TILE;
-        const int rows = d - i < GRAM_TILE ? d - i : GRAM_TILE;
-        const int columns = d - j < GRAM_TILE ? d - j : GRAM_TILE;
-        if (j > i)
-            continue;
-        float *out = s->gram + (int64_t)i * d + j;
-        gemm_tn(out, d, s->x + i, d, s->x + j, d, rows, columns, s->n, 0.0f);
-        for (int r = 0; r < rows; r++)
-            for (int c = 0; c < columns; c++)
-                out[(int64_t)r * d + c] *= inverse;
+    FT_TRY(FT_ALLOC(parts, count * n_parts));
+    const ft_status status = FT_ALLOC(s->gram, count);
+#pragma omp parallel for schedule(dynamic) if (status == FT_OK)
+    for (int task = 0; task < n_parts * tiles * tiles; task++) {
+        const int part = task / (tiles * tiles), i = task / tiles % tiles, j = task % tiles;
+        if (j <= i && status == FT_OK)
+            gram_tile(parts + part * count, s, group_start(s->n, n_parts, part),
+                      group_start(s->n, n_parts, part + 1), i * GRAM_TILE, j * GRAM_TILE);
     }
-    return FT_OK;
+    if (status == FT_OK)
+        add_parts(s->gram, parts, n_parts, count, s->n);
+    mem_free(parts);
+    return status;
 }
 
 void design_diagonal(float *diagonal, const struct design *s)
@@ -215,9 +247,9 @@ void design_diagonal(float *diagonal, const struct design *s)
         return;
     }
 #pragma omp parallel for schedule(static)
-    for (int at = 0; at < s->d; at += GRAM_TILE) {
-        const int to = at + GRAM_TILE < s->d ? at + GRAM_TILE : s->d;
-        double sum[GRAM_TILE] = {0};
+    for (int at = 0; at < s->d; at += DIAGONAL_TILE) {
+        const int to = at + DIAGONAL_TILE < s->d ? at + DIAGONAL_TILE : s->d;
+        double sum[DIAGONAL_TILE] = {0};
         for (int i = 0; i < s->n; i++)
             for (int j = at; j < to; j++)
                 sum[j - at] +=
