@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 /**
- * Fold of a document, 0 ... n_folds-1: its place in a random order of all documents, modulo n_folds,
- * so that the sizes of two folds differ by one at most. Labels play no part.
+ * Fold of a document, 0 ... n_folds-1: its place in a random order of all documents, modulo
+ * n_folds, so that the sizes of two folds differ by one at most. Labels play no part.
  *
  * @param[in] seed   the run's seed
  * @param[in] n      documents
