@@ -11,7 +11,8 @@
 bool tokens_recognise(const char *path);
 
 /**
- * Prints documents, tokens, text bytes and hashes of one shard, or of each shard of a folder.
+ * Prints documents, tokens, text bytes and hashes of one shard, or of each shard of a folder; then
+ * their labels and how many documents have each.
  *
  * @return FT_OK; FT_ERR_INPUT when a file is no token shard
  */

@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "data/label_columns.h"
 #include "data/token_set.h"
 #include "format/h5.h"
 
@@ -62,11 +63,85 @@ static ft_status print_shard(const char *path, struct h5_file *file, FILE *to)
     return status;
 }
 
-static ft_status describe_shard(const char *path, FILE *to)
+/* Labels of the shards that were described so far. */
+struct tally {
+    struct label_table table;
+    int64_t *counts; /* (capacity) documents of each label, in the order of the table */
+    int64_t capacity;
+    int64_t n_truncated;
+};
+
+static ft_status count_label(struct tally *tally, const char *name)
+{
+    int32_t index;
+    FT_TRY(label_table_add(&index, &tally->table, name, strlen(name)));
+    if (index >= tally->capacity) {
+        const int64_t capacity = 2 * tally->capacity + 16;
+        int64_t *counts = mem_resize(tally->counts, (size_t)capacity, sizeof *counts);
+        if (!counts)
+            return FT_ERR_INTERNAL;
+        tally->counts = counts;
+        tally->capacity = capacity;
+    }
+    tally->counts[index]++;
+    return FT_OK;
+}
+
+static ft_status tally_shard(struct tally *tally, const struct h5_file *file, const char *path,
+                             FILE *to)
+{
+    struct label_columns columns = {0};
+    int n_dims;
+    int64_t dims[H5_DIMS_MAX] = {0}, max_tokens = 0;
+    ft_status status = h5_get_i64(file, "/", "max_tokens", &max_tokens);
+    if (status == FT_OK)
+        status = h5_dims(file, COLUMN_LABELS, H5_U32, &n_dims, dims);
+    if (status == FT_OK)
+        status = label_columns_read(&columns, file, dims[0]);
+    if (status == FT_OK)
+        (void)fprintf(to, "    labelled documents of at most %lld tokens each\n",
+                      (long long)max_tokens);
+    for (int64_t i = 0; i < columns.n && status == FT_OK; i++) {
+        status = count_label(tally, columns.names.names[columns.labels[i]]);
+        tally->n_truncated += columns.n_cut[i] > 0;
+    }
+    if (status == FT_ERR_INPUT)
+        status = ft_fail_within(status, "%s", path);
+    label_columns_clear(&columns);
+    return status;
+}
+
+static ft_status print_tally(struct tally *tally, FILE *to)
+{
+    struct label_names names = {0};
+    struct buffer text = {0};
+    if (tally->table.n == 0)
+        return FT_OK;
+    ft_status status = label_names_create(&names, &tally->table);
+    (void)fprintf(to, "%d labels, %lld documents cut\n", (int)tally->table.n,
+                  (long long)tally->n_truncated);
+    for (int i = 0; i < names.n && status == FT_OK; i++) {
+        int32_t index = 0;
+        text.used = 0;
+        status = label_table_add(&index, &tally->table, names.names[i], strlen(names.names[i]));
+        if (status == FT_OK)
+            status = label_print(&text, names.names[i]);
+        if (status == FT_OK)
+            (void)fprintf(to, "    %8lld documents %s\n", (long long)tally->counts[index],
+                          text.data);
+    }
+    buffer_clear(&text);
+    label_names_clear(&names);
+    return status;
+}
+
+static ft_status describe_shard(struct tally *tally, const char *path, FILE *to)
 {
     struct h5_file *file = NULL;
     FT_TRY(h5_open(&file, path));
-    const ft_status status = print_shard(path, file, to);
+    ft_status status = print_shard(path, file, to);
+    if (status == FT_OK && h5_has(file, COLUMN_LABELS))
+        status = tally_shard(tally, file, path, to);
     (void)h5_close(&file);
     return status;
 }
@@ -74,12 +149,19 @@ static ft_status describe_shard(const char *path, FILE *to)
 ft_status tokens_describe(const char *path, FILE *to)
 {
     char shard[FILE_PATH_MAX];
-    if (!file_is_folder(path))
-        return describe_shard(path, to);
-    const int64_t n = count_shards(path);
-    for (int64_t i = 0; i < n; i++) {
-        FT_TRY(token_shard_path(shard, path, i, n));
-        FT_TRY(describe_shard(shard, to));
+    struct tally tally = {0};
+    ft_status status = FT_OK;
+    const int64_t n = file_is_folder(path) ? count_shards(path) : 0;
+    if (n == 0)
+        status = describe_shard(&tally, path, to);
+    for (int64_t i = 0; i < n && status == FT_OK; i++) {
+        status = token_shard_path(shard, path, i, n);
+        if (status == FT_OK)
+            status = describe_shard(&tally, shard, to);
     }
-    return FT_OK;
+    if (status == FT_OK)
+        status = print_tally(&tally, to);
+    label_table_clear(&tally.table);
+    mem_free(tally.counts);
+    return status;
 }

@@ -40,6 +40,8 @@ static ft_status write_content(struct h5_file *file, struct token_writer *writer
     FT_TRY(h5_put_text(file, "/", "data_hash", info->data_hash));
     FT_TRY(h5_put_text(file, "/", "tokenizer_hash", info->tokenizer_hash));
     FT_TRY(h5_put_i64(file, "/", "n_bytes", writer->n_bytes));
+    if (info->max_tokens > 0)
+        FT_TRY(h5_put_i64(file, "/", "max_tokens", info->max_tokens));
     FT_TRY(h5_write(file, "/tokens", H5_U32, 1, &n_tokens, writer->tokens.ids));
     FT_TRY(h5_write(file, "/document_starts", H5_I64, 1, &n_documents, writer->starts));
     return info->max_tokens ? label_columns_write(&writer->columns, file) : FT_OK;

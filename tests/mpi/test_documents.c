@@ -5,6 +5,7 @@
 #include <fcntl.h>
 
 #include "base/log.h"
+#include "data/describe.h"
 #include "data/documents.h"
 #include "data/samples.h"
 #include "data/split.h"
@@ -309,6 +310,310 @@ static void test_formats(const struct fixture *f)
     }
 }
 
+/* What is written to stderr while it is watched: "" on ranks that do not speak. */
+static int watch_stderr(const struct fixture *f)
+{
+    char path[FILE_PATH_MAX];
+    const int saved = dup(STDERR_FILENO);
+    fixture_path(path, f, "stderr");
+    const int file = open(path, O_CREAT | O_TRUNC | O_RDWR, 0600);
+    CHECK(saved >= 0 && file >= 0);
+    if (f->rank == 0)
+        (void)dup2(file, STDERR_FILENO);
+    (void)close(file);
+    log_set_speaking(f->rank == 0);
+    return saved;
+}
+
+static void unwatch_stderr(const struct fixture *f, int saved, char *said, size_t bytes)
+{
+    char path[FILE_PATH_MAX];
+    (void)fflush(stderr);
+    (void)dup2(saved, STDERR_FILENO);
+    (void)close(saved);
+    log_set_speaking(false);
+    fixture_path(path, f, "stderr");
+    said[0] = '\0';
+    FILE *file = f->rank == 0 ? fopen(path, "rb") : NULL;
+    if (file) {
+        said[fread(said, 1, bytes - 1, file)] = '\0';
+        (void)fclose(file);
+    }
+}
+
+/* Both parts of a split know the names of all documents; numbers are within the part. */
+static void test_split(const struct fixture *f)
+{
+    static struct expected e;
+    struct corpus *c[2] = {NULL, NULL};
+    struct label_names names;
+    CHECK_STATUS(open_corpus(&c[0], f, "a.jsonl", 0.4, 0), FT_OK);
+    CHECK_STATUS(open_corpus(&c[1], f, "a.jsonl", 0.4, 1), FT_OK);
+    if (!c[0] || !c[1])
+        return;
+    CHECK_STATUS(label_names_open(&names, f->comm, c, 2), FT_OK);
+    check_names(&names);
+    for (int i = 0; i < 2; i++) {
+        struct document_set s;
+        expect(&e, 4, 0.4, i, N_MAX);
+        CHECK_STATUS(document_set_open(&s, f->comm, c[i], &names, 0), FT_OK);
+        check_set(&s, &e);
+        check_texts(c[i], &e);
+        document_set_close(&s);
+        corpus_close(&c[i]);
+    }
+    label_names_clear(&names);
+}
+
+static void write_labels(const struct fixture *f, const char *name, const char *labels)
+{
+    struct buffer out = {0};
+    CHECK_STATUS(buffer_print(&out, "text,label\n"), FT_OK);
+    for (const char *at = labels; *at; at++)
+        CHECK_STATUS(*at == '0' ? buffer_print(&out, "\" \",a\n")
+                                : buffer_print(&out, "text,%c%s\n", *at, *at == 'z' ? "\x7f" : ""),
+                     FT_OK);
+    fixture_write(f, name, out.data, out.used);
+    buffer_clear(&out);
+}
+
+/* Names of two files' labels, the first file's set, and what its check says. */
+static ft_status check_labels(char *said, const struct fixture *f, const char *training,
+                              const char *validation)
+{
+    struct corpus *c[2] = {NULL, NULL};
+    struct label_names names;
+    struct document_set s;
+    write_labels(f, "t.csv", training);
+    write_labels(f, "v.csv", validation);
+    CHECK_STATUS(open_corpus(&c[0], f, "t.csv", 0, 0), FT_OK);
+    CHECK_STATUS(open_corpus(&c[1], f, "v.csv", 0, 0), FT_OK);
+    CHECK_STATUS(label_names_open(&names, f->comm, c, 2), FT_OK);
+    const int saved = watch_stderr(f);
+    ft_status status = document_set_open(&s, f->comm, c[0], &names, 0);
+    if (status == FT_OK)
+        status = document_set_check_training(&s, &names);
+    unwatch_stderr(f, saved, said, 1000);
+    document_set_close(&s);
+    label_names_clear(&names);
+    corpus_close(&c[0]);
+    corpus_close(&c[1]);
+    return status;
+}
+
+static void test_warnings(const struct fixture *f)
+{
+    static const struct {
+        const char *training, *validation, *said;
+    } cases[] = {
+        {"aabb", "ab", ""},
+        {"aabb0", "ab", "t.csv: 1 documents without text skipped"},
+        {"a0b0", "ab", "2 of 2 labels have one training document only: \"a\", \"b\"\n"},
+        {"aabbz", "az", "1 of 3 labels have one training document only: \"z\\x7f\"\n"},
+        {"hgfedcaabb", "a",
+         "6 of 8 labels have one training document only: \"c\", \"d\", \"e\", \"f\", \"g\", ...\n"},
+        {"aabb", "ac", "1 of 3 labels have no training document, so they cannot be learnt: \"c\""},
+    };
+    char said[1000];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        CHECK_STATUS(check_labels(said, f, cases[i].training, cases[i].validation), FT_OK);
+        CHECK(f->rank != 0 || (cases[i].said[0] ? strstr(said, cases[i].said) != NULL : !said[0]));
+    }
+    CHECK_FAILS(check_labels(said, f, "aaa", "aa"), FT_ERR_INPUT,
+                "t.csv: the training documents have only one label, \"a\": nothing to tell apart");
+    CHECK_FAILS(check_labels(said, f, "bb", "ab"), FT_ERR_INPUT, "only one label, \"b\"");
+}
+
+/* A label that training lacks: with file and line where there is text. */
+static void test_unknown(const struct fixture *f)
+{
+    struct corpus *train = NULL, *test = NULL;
+    struct label_names names;
+    struct document_set s;
+    char prepared[FILE_PATH_MAX];
+    write_labels(f, "t.csv", "abcdefga");
+    write_labels(f, "u.csv", "a0bb0ca");
+    fixture_write(f, "u.jsonl",
+                  "{\"text\":\"t\",\"label\":\"a\"}\n\n{\"label\":1,\"text\":\"t\"}\n",
+                  sizeof "{\"text\":\"t\",\"label\":\"a\"}\n\n{\"label\":1,\"text\":\"t\"}\n" - 1);
+    CHECK_STATUS(open_corpus(&train, f, "t.csv", 0, 0), FT_OK);
+    CHECK_STATUS(label_names_open(&names, f->comm, &train, 1), FT_OK);
+    CHECK_STATUS(open_corpus(&test, f, "u.jsonl", 0, 0), FT_OK);
+    CHECK_FAILS(document_set_open(&s, f->comm, test, &names, 0), FT_ERR_INPUT,
+                "u.jsonl line 3, byte 10: label \"1\" is none of the 7 of the training data: "
+                "\"a\", \"b\", \"c\", \"d\", \"e\", ...");
+    CHECK(!s.first && !s.labels);
+    CHECK_STATUS(document_set_open(&s, f->comm, test, &names, 1), FT_OK);
+    document_set_close(&s);
+    corpus_close(&test);
+    label_names_clear(&names);
+    corpus_close(&train);
+    write_labels(f, "t.csv", "ab");
+    CHECK_STATUS(open_corpus(&train, f, "t.csv", 0, 0), FT_OK);
+    CHECK_STATUS(label_names_open(&names, f->comm, &train, 1), FT_OK);
+    CHECK_STATUS(open_corpus(&test, f, "u.csv", 0, 0), FT_OK);
+    CHECK_FAILS(document_set_open(&s, f->comm, test, &names, 0), FT_ERR_INPUT,
+                "u.csv line 7, byte 6: label \"c\" is none of the 2 of the training data: \"a\", "
+                "\"b\"");
+    (void)snprintf(prepared, sizeof prepared, "%s", test ? corpus_folder(test) : "");
+    corpus_close(&test);
+    CHECK_STATUS(open_corpus(&test, f, prepared, 0, 0), FT_OK);
+    CHECK_FAILS(document_set_open(&s, f->comm, test, &names, 0), FT_ERR_INPUT, ".h5, document ");
+    CHECK(strstr(ft_error_text(), "label \"c\" is none") != NULL);
+    CHECK_FAILS(documents_for_each(test, 1, NULL, NULL), FT_ERR_INPUT, "the text itself is needed");
+    corpus_close(&test);
+    label_names_clear(&names);
+    corpus_close(&train);
+}
+
+/* What the key covers, and what the hash of the texts does not. */
+static void test_keys(const struct fixture *f)
+{
+    static const char *const names[] = {"k.csv"};
+    static const struct {
+        const char *file, *field;
+        int seq_len;
+        bool same_texts;
+    } cases[] = {{"text,label,other\nabc,x,y\nabd,y,x\n", "label", 9, true},
+                 {"text,label,other\nabc,x,y\nabd,y,x\n", "other", 9, true},
+                 {"text,label,other\nabc,y,y\nabd,y,x\n", "label", 9, true},
+                 {"text,label,other\nabc,x,y\nabd,y,x\n", "label", 8, true},
+                 {"text,label,other\nabc,x,y\nabd,y,x\n", "label", 4, false},
+                 {"text,label,other\nabc,x,y\nabe,y,x\n", "label", 9, false}};
+    struct fixture_request r;
+    char folders[6][FILE_PATH_MAX], first_hash[HASH_TEXT] = "";
+    fixture_request(&r, f, names, 1);
+    for (int i = 0; i < 6; i++) {
+        struct corpus *c = NULL;
+        struct label_names labels;
+        struct document_set s;
+        fixture_write(f, names[0], cases[i].file, strlen(cases[i].file));
+        r.request.label_field = cases[i].field;
+        r.request.seq_len = cases[i].seq_len;
+        CHECK_STATUS(corpus_open(&c, f->comm, &r.request, f->tokenizer), FT_OK);
+        CHECK(c && !corpus_stats(c)->was_reused);
+        (void)snprintf(folders[i], FILE_PATH_MAX, "%s", corpus_folder(c));
+        for (int k = 0; k < i; k++)
+            CHECK(strcmp(folders[i], folders[k]) != 0);
+        CHECK_STATUS(label_names_open(&labels, f->comm, &c, 1), FT_OK);
+        CHECK_STATUS(document_set_open(&s, f->comm, c, &labels, 0), FT_OK);
+        CHECK(s.n_truncated == (cases[i].seq_len == 4 ? 2 : 0));
+        if (i == 0)
+            memcpy(first_hash, s.texts_hash, HASH_TEXT);
+        CHECK((strcmp(first_hash, s.texts_hash) == 0) == cases[i].same_texts);
+        document_set_close(&s);
+        label_names_clear(&labels);
+        corpus_close(&c);
+    }
+}
+
+/* What inspect says of shards, over all of them. */
+static void check_description(const char *folder)
+{
+    char said[4000] = "";
+    FILE *to = tmpfile();
+    CHECK(to && tokens_recognise(folder));
+    CHECK_STATUS(tokens_describe(folder, to), FT_OK);
+    rewind(to);
+    said[fread(said, 1, sizeof said - 1, to)] = '\0';
+    (void)fclose(to);
+    CHECK(strstr(said, "    labelled documents of at most 20 tokens each\n") != NULL);
+    CHECK(strstr(said, "10 labels, 20 documents cut\n           4 documents \"-0.50E+1\"\n") !=
+          NULL);
+    CHECK(strstr(said, "           4 documents \"B\"\n"
+                       "           4 documents \"a \"q\"\\x0a\"\n"
+                       "           4 documents \"b\"\n") != NULL);
+    CHECK(strstr(said, "           8 documents \"1.0\"\n") != NULL);
+}
+
+/* Shards named as data: labels wanted and given or not, other lengths, other templates. */
+static void test_prepared(const struct fixture *f)
+{
+    static struct expected e;
+    static const char *const text[] = {"a.jsonl"};
+    struct corpus *c = NULL;
+    struct label_names names;
+    struct document_set s;
+    struct fixture_request r;
+    struct tokenizer *other = NULL;
+    char labelled[FILE_PATH_MAX] = "", stream[FILE_PATH_MAX] = "";
+    const char *folders[1] = {stream};
+    CHECK_STATUS(open_corpus(&c, f, "a.jsonl", 0, 0), FT_OK);
+    (void)snprintf(labelled, sizeof labelled, "%s", c ? corpus_folder(c) : "");
+    corpus_close(&c);
+    CHECK_STATUS(open_corpus(&c, f, labelled, 0, 0), FT_OK);
+    CHECK_STATUS(label_names_open(&names, f->comm, &c, 1), FT_OK);
+    check_names(&names);
+    expect(&e, 4, 0, 0, N_MAX);
+    CHECK_STATUS(document_set_open(&s, f->comm, c, &names, 0), FT_OK);
+    check_set(&s, &e);
+    document_set_close(&s);
+    label_names_clear(&names);
+    corpus_close(&c);
+    check_description(labelled);
+    fixture_write_tokenizer(f, "plain", "</s>");
+    fixture_open_tokenizer(&other, f, "plain");
+    fixture_request(&r, f, text, 1);
+    CHECK_STATUS(corpus_open(&c, f->comm, &r.request, other), FT_OK);
+    (void)snprintf(stream, sizeof stream, "%s", c ? corpus_folder(c) : "");
+    corpus_close(&c);
+    CHECK_FAILS(open_corpus(&c, f, stream, 0, 0), FT_ERR_INPUT, "holds no labels");
+    folders[0] = labelled;
+    fixture_request(&r, f, folders, 1);
+    CHECK_FAILS(corpus_open(&c, f->comm, &r.request, other), FT_ERR_INPUT,
+                "holds labelled documents");
+    r.request.label_field = "label";
+    r.request.seq_len = SEQ_LEN;
+    CHECK_FAILS(corpus_open(&c, f->comm, &r.request, other), FT_ERR_INPUT, "another tokenizer");
+    r.request.seq_len = SEQ_LEN + 1;
+    CHECK_FAILS(corpus_open(&c, f->comm, &r.request, f->tokenizer), FT_ERR_INPUT,
+                "was prepared with data.seq_len = 20, this run has 21");
+    tokenizer_close(&other);
+}
+
+static void test_requests(const struct fixture *f)
+{
+    static const char *const names[] = {"a.csv"};
+    struct fixture_request r;
+    struct corpus *c = NULL;
+    fixture_request(&r, f, names, 1);
+    r.request.label_field = "text";
+    r.request.seq_len = 9;
+    CHECK_FAILS(corpus_open(&c, f->comm, &r.request, f->tokenizer), FT_ERR_USAGE,
+                "are both \"text\"");
+    r.request.label_field = "label";
+    r.request.seq_len = 2;
+    CHECK_FAILS(corpus_open(&c, f->comm, &r.request, f->tokenizer), FT_ERR_USAGE,
+                "data.seq_len = 2 leaves no room for text: the tokenizer puts 2 tokens");
+    r.request.seq_len = 3;
+    CHECK_STATUS(corpus_open(&c, f->comm, &r.request, f->tokenizer), FT_OK);
+    corpus_close(&c);
+}
+
+/* Memory that runs out on the last rank, at every allocation. */
+static void test_memory(const struct fixture *f)
+{
+    struct corpus *c = NULL;
+    CHECK_STATUS(open_corpus(&c, f, "a.csv", 0, 0), FT_OK);
+    for (int64_t nth = 1, n_good = 0; nth < 200 && n_good < 3; nth++) {
+        struct label_names names;
+        struct document_set s = {0};
+        if (f->rank == f->size - 1)
+            mem_fail_nth(nth, 0);
+        ft_status status = label_names_open(&names, f->comm, &c, 1);
+        CHECK((status == FT_OK) == (names.names != NULL));
+        if (status == FT_OK)
+            status = document_set_open(&s, f->comm, c, &names, 0);
+        mem_fail_nth(0, 0);
+        CHECK(status == FT_OK || status == FT_ERR_INTERNAL);
+        CHECK((status == FT_OK) == (s.first != NULL));
+        n_good = status == FT_OK ? n_good + 1 : 0;
+        document_set_close(&s);
+        label_names_clear(&names);
+    }
+    corpus_close(&c);
+}
+
 int main(int argc, char **argv)
 {
     struct fixture f;
@@ -317,5 +622,12 @@ int main(int argc, char **argv)
     tokenizer_close(&f.tokenizer);
     open_template(&f.tokenizer, &f);
     test_formats(&f);
+    test_split(&f);
+    test_warnings(&f);
+    test_unknown(&f);
+    test_keys(&f);
+    test_prepared(&f);
+    test_requests(&f);
+    test_memory(&f);
     return fixture_close(&f);
 }

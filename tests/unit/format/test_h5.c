@@ -221,6 +221,8 @@ static void write_hostile(const char *path)
     make_raw(file, "big", H5T_IEEE_F32LE, (hsize_t)1 << 40, H5P_DEFAULT);
     make_raw(file, "big_endian", H5T_IEEE_F32BE, 4, H5P_DEFAULT);
     make_raw(file, "double", H5T_IEEE_F64LE, 4, H5P_DEFAULT);
+    (void)H5Tset_size(text, 16);
+    make_raw(file, "fixed", text, 4, H5P_DEFAULT); /* never written */
     (void)H5Tset_size(text, H5T_VARIABLE);
     make_raw(file, "vlen", text, 4, H5P_DEFAULT);
     (void)H5Dclose(
@@ -342,6 +344,8 @@ static ft_status write_small(const char *path)
         status = h5_put_i64(file, "/a/x", "offset", 3);
     if (status == FT_OK)
         status = h5_write(file, "/a/y", H5_F32, 1, (int64_t[]){4}, values);
+    if (status == FT_OK)
+        status = h5_write_texts(file, "/b/z", 2, (const char *const[]){"c", "de"});
     (void)snprintf(text, sizeof text, "%s", ft_error_text());
     const ft_status closed = h5_close(&file);
     if (status != FT_OK)
@@ -371,6 +375,42 @@ static void test_failing_writes(void)
     CHECK_STATUS(write_small(at("failing.h5")), FT_OK);
 }
 
+static void test_texts(void)
+{
+    static const char *const texts[] = {"b", "", "gr\xc3\xbc\xc3\x9f", "a, \"b\"\n"};
+    static const struct {
+        const char *name, *part;
+    } cases[] = {{"/vlen", "texts of fixed length"},
+                 {"/double", "texts of fixed length"},
+                 {"/scalar", "texts of fixed length"},
+                 {"/chunked", "contiguous"},
+                 {"/loop", "soft"},
+                 {"/fixed", "not within the file"},
+                 {"/absent", "does not exist"}};
+    struct h5_file *file = NULL;
+    struct buffer out = {0};
+    int64_t n = 0;
+    CHECK_STATUS(h5_create(&file, at("texts.h5")), FT_OK);
+    CHECK_STATUS(h5_write_texts(file, "/of/names", 4, texts), FT_OK);
+    CHECK_STATUS(h5_write_texts(file, "/empty", 1, texts + 1), FT_OK);
+    CHECK_STATUS(h5_close(&file), FT_OK);
+    CHECK_STATUS(h5_open(&file, at("texts.h5")), FT_OK);
+    CHECK_STATUS(h5_read_texts(file, "/of/names", 4, 8, &out, &n), FT_OK);
+    CHECK(n == 4 && out.used == 2 + 1 + 7 + 8);
+    CHECK(memcmp(out.data, "b\0\0gr\xc3\xbc\xc3\x9f\0a, \"b\"\n", out.used) == 0);
+    CHECK_STATUS(h5_read_texts(file, "/empty", 4, 8, &out, &n), FT_OK);
+    CHECK(n == 1 && out.used == 19);
+    CHECK_FAILS(h5_read_texts(file, "/of/names", 3, 8, &out, &n), FT_ERR_INPUT, "1 to 3 of");
+    CHECK_FAILS(h5_read_texts(file, "/of/names", 4, 6, &out, &n), FT_ERR_INPUT, "at most 6");
+    CHECK_STATUS(h5_close(&file), FT_OK);
+    CHECK_STATUS(h5_open(&file, at("hostile.h5")), FT_OK);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        CHECK_FAILS(h5_read_texts(file, cases[i].name, 9, 64, &out, &n), FT_ERR_INPUT,
+                    cases[i].part);
+    CHECK_STATUS(h5_close(&file), FT_OK);
+    buffer_clear(&out);
+}
+
 int main(void)
 {
     if (!mkdtemp(folder))
@@ -381,6 +421,7 @@ int main(void)
     test_wrong_requests();
     test_not_hdf5();
     test_hostile();
+    test_texts();
     test_virtual();
     test_failing_writes();
     CHECK_STATUS(file_remove_folder(folder), FT_OK);

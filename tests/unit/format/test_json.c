@@ -99,8 +99,36 @@ static void test_getters(void)
     json_decref(json);
 }
 
+/* Values as they are written, whatever stands around them. */
+static void test_raw(void)
+{
+    static const struct {
+        const char *text, *key, *raw; /**< raw NULL: there is no such member */
+    } cases[] = {
+        {"{\"a\": 1.0}", "a", "1.0"},
+        {" {\"b\":[1,{\"a\":2}],\"a\":-0.0E+01}", "a", "-0.0E+01"},
+        {"{\"x\":\"}\\\"],\",\"a\" :\ttrue , \"b\":0}", "a", "true"},
+        {"{\"x\":{\"}\":\"{\"},\"a\":\"s\\\\\",\"b\":0}", "a", "\"s\\\\\""},
+        {"{\"\\u0061\":null,\"b\":[]}", "a", "null"},
+        {"{\"a\\\"\":7}", "a\"", "7"},
+        {"{\"aa\":1,\"a\":[ 2 , [3] ] }", "a", "[ 2 , [3] ]"},
+        {"{\"aa\":1,\"A\":2}", "a", NULL},
+        {"{\"b\":{\"a\":1}}", "a", NULL},
+        {"{}", "a", NULL},
+        {"{\"a\":12345678901234567890123}\n", "a", "12345678901234567890123"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        size_t from = 0, n = 0;
+        const char *text = cases[i].text, *raw = cases[i].raw;
+        const bool found = json_find_raw(&from, &n, text, strlen(text), cases[i].key);
+        CHECK(found == (raw != NULL));
+        CHECK(!raw || (n == strlen(raw) && memcmp(text + from, raw, n) == 0));
+    }
+}
+
 int main(void)
 {
+    test_raw();
     test_refused();
     test_long_integers();
     test_getters();
