@@ -45,27 +45,6 @@ static ft_status make_key(char key[HASH_TEXT], const struct corpus_request *requ
     return status;
 }
 
-/* Tokens and template: the template decides what labelled documents are made of. */
-static ft_status hash_tokenizer(char text[HASH_TEXT], struct tokenizer *t,
-                                const struct corpus_request *request)
-{
-    struct token_list template = {0};
-    struct buffer both = {0};
-    hash_format(text, tokenizer_hash(t));
-    if (!request->label_field)
-        return FT_OK;
-    ft_status status = tokenizer_encode_document(t, &template, "", 0, request->seq_len, NULL);
-    if (status == FT_OK)
-        status = buffer_append(&both, text, HASH_TEXT - 1);
-    if (status == FT_OK)
-        status = buffer_append(&both, template.ids, (size_t) template.n * sizeof *template.ids);
-    if (status == FT_OK)
-        hash_format(text, hash_bytes(both.data, both.used));
-    buffer_clear(&both);
-    token_list_clear(&template);
-    return status;
-}
-
 /* Whether CACHE/KEY is there and sound; then its shards are in the set. Collective. */
 static ft_status reuse(struct corpus *c, bool *was_reused, struct comm *comm,
                        const struct token_set_info *made)
@@ -214,8 +193,8 @@ static ft_status start(struct corpus *c, const struct corpus_request *request,
     c->label_field = request->label_field ? mem_copy_text(request->label_field) : NULL;
     if (!c->text_field || (request->label_field && !c->label_field))
         return FT_ERR_INTERNAL;
-    FT_TRY(check_request(request, tokenizer, &c->sources));
-    return hash_tokenizer(c->tokenizer_hash, tokenizer, request);
+    hash_format(c->tokenizer_hash, tokenizer_hash(tokenizer));
+    return check_request(request, tokenizer, &c->sources);
 }
 
 static ft_status open_all(struct corpus *c, struct comm *comm, const struct corpus_request *request,

@@ -83,7 +83,7 @@ static ft_status check_texts(struct texts *t, const struct h5_file *file, const 
     t->n = (int64_t)n;
     t->text_bytes = (int64_t)size;
     const uint64_t bytes = (uint64_t)n * size, offset = H5Dget_offset(t->set);
-    if (H5Dget_offset(t->set) == HADDR_UNDEF || offset > file->bytes ||
+    if (offset > file->bytes || /* HADDR_UNDEF too: never written */
         bytes > file->bytes - offset || H5Dget_storage_size(t->set) != bytes)
         return ft_fail(FT_ERR_INPUT, "%s: %s: the texts are not within the file", file->path, name);
     return FT_OK;
