@@ -102,6 +102,7 @@ struct settings {
     struct {
         char *dir; /**< absolute; never empty */
     } output;
+    struct text_list compare; /**< "METHOD.section.key=value": settings_for_method */
 };
 
 /** Largest configuration file: libconfig's time grows with the square of a string's length. */
@@ -138,6 +139,17 @@ void settings_destroy(struct settings **s);
  * result, floats to the last bit.
  */
 ft_status settings_format(const struct settings *s, struct buffer *out);
+
+/**
+ * The settings of one method of `compare`: s with the method's own group compare.METHOD, mode = the
+ * method, and an output.dir of its own.
+ *
+ * @param[out] out    gives the settings (settings_destroy); NULL on failure
+ * @param[in]  method "transfer", "last-layers" or "finetune"
+ * @return FT_OK; FT_ERR_USAGE where the group contradicts the rest; FT_ERR_INTERNAL
+ */
+ft_status settings_for_method(struct settings **out, const struct settings *s, const char *method,
+                              const char *output_dir);
 
 /** Prints every key with type, default, range, words and meaning: --help-config. */
 ft_status settings_print_help(FILE *to);

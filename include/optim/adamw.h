@@ -7,7 +7,8 @@
 #include "model/layout.h"
 
 struct adamw_hyper {
-    double lr; /**< of this step, after the schedule */
+    double lr;      /**< of this step, after the schedule */
+    double head_lr; /**< likewise, of a classification head; 0 = lr */
     double beta1, beta2, eps;
     double weight_decay; /**< decoupled, on tensors of two dimensions */
     double clip;         /**< global L2 norm; 0 = off */
@@ -19,7 +20,7 @@ struct adamw_hyper {
  * @param[in,out] params (N)
  * @param[in]     grads  (N) sums; multiplied by `scale` on the way
  * @param[in,out] m, v   moments of first ... last-1
- * @param[in]     scale  1 / tokens, times the clipping factor
+ * @param[in]     scale  1 / divisor of the loss, times the clipping factor
  * @param[in]     step   from 1, for the bias correction
  *
  * Source: Loshchilov & Hutter 2019, Algorithm 2, in PyTorch's order of operations.

@@ -47,13 +47,13 @@ float *optimizer_slice(const struct optimizer *o, float *moments, int rank);
  *
  * @param[out]    norm     global L2 norm of the mean gradient before clipping
  * @param[in,out] params   (N), identical on all ranks on return
- * @param[in,out] grads    (N) sums over this rank's tokens; unspecified on return
- * @param[in]     n_tokens supervised tokens of the step over all ranks: gradients are divided by it
- * once
+ * @param[in,out] grads    (N) sums over this rank's part; unspecified on return
+ * @param[in]     divisor  of the step's loss, over all ranks (supervised tokens, documents, or the
+ * sum of their weights): gradients are divided by it once
  * @return FT_OK, or FT_ERR_INTERNAL if the norm is not finite: same on all ranks, params untouched
  */
 ft_status optimizer_step(double *norm, struct optimizer *o, struct comm *comm, float *params,
                          float *grads, const struct layout *layout, const struct adamw_hyper *hyper,
-                         int64_t n_tokens, int64_t step);
+                         double divisor, int64_t step);
 
 #endif

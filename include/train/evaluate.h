@@ -1,24 +1,33 @@
-/** Mean loss of a window set, data-parallel. */
+/** Loss of a set, data-parallel; of labelled documents the predicted labels and scores too. */
 #ifndef FT_TRAIN_EVALUATE_H
 #define FT_TRAIN_EVALUATE_H
 
-#include "comm/comm.h"
-#include "data/loader.h"
-#include "model/model.h"
+#include "train/session.h"
 
+/** The same on all ranks. */
 struct evaluation {
-    double loss;    /**< mean over tokens [nats] */
-    int64_t tokens; /**< supervised tokens, all ranks */
+    double loss; /**< mean over tokens or documents [nats]; without smoothing and class weights */
+    int64_t n;   /**< supervised tokens; in classification documents */
+    double accuracy, macro_f1; /**< classification */
+    int32_t *predictions;      /**< (n) classification: predicted label of each document, owned */
+    int64_t stored_bytes; /**< what must be kept to predict later, a frozen backbone not counted */
 };
 
 /**
- * Every window once, in file order; rank r takes floor(r W / n) ... floor((r+1) W / n) - 1.
- * Collective.
+ * Every window or document once; rank r takes floor(r n / size) ... floor((r+1) n / size) - 1 of
+ * them, documents in order of their length. Collective.
  *
- * @param[in] batch made by batch_create; as many windows as fit are computed at a time
+ * @param[out] out   evaluation_clear, also after a failure
+ * @param[in]  batch made by batch_create; as many samples as fit are computed at a time
  * @return FT_OK; FT_ERR_IO / FT_ERR_INPUT of a shard; FT_ERR_INTERNAL when the loss is not finite
  */
-ft_status evaluate_windows(struct evaluation *out, struct comm *comm, struct model *model,
-                           const struct window_set *set, struct batch *batch);
+ft_status evaluate_set(struct evaluation *out, struct comm *comm, struct model *model,
+                       const struct dataset *set, struct batch *batch);
+
+/** Fills accuracy and macro_f1 from predictions and the set's labels. Local. */
+ft_status evaluation_score(struct evaluation *e, const struct document_set *set, int n_labels);
+
+/** Releases what the evaluation owns. */
+void evaluation_clear(struct evaluation *e);
 
 #endif

@@ -7,19 +7,22 @@
 #ifndef FT_TRAIN_METRICS_H
 #define FT_TRAIN_METRICS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
 #include "base/err.h"
+#include "train/evaluate.h"
 
 struct step_metrics {
     int64_t step; /**< from 1 */
     double epoch; /**< after the step, as a fraction */
-    double loss;  /**< mean over supervised tokens, before the update [nats] */
+    double loss;  /**< mean over supervised tokens or documents, before the update [nats] */
     double lr;
-    double grad_norm; /**< before clipping */
-    int64_t tokens;   /**< supervised tokens of the step, all ranks */
-    double seconds;   /**< wall time of the step */
+    double grad_norm;  /**< before clipping */
+    int64_t tokens;    /**< of the step, all ranks: supervised ones; classification: all */
+    int64_t documents; /**< classification: of the step, all ranks; else 0 */
+    double seconds;    /**< wall time of the step */
 };
 
 /**
@@ -30,8 +33,9 @@ ft_status metrics_open(FILE **out, const char *path, int64_t last_step);
 
 ft_status metrics_write_step(FILE *file, const struct step_metrics *m);
 
-ft_status metrics_write_evaluation(FILE *file, int64_t step, double epoch, double loss,
-                                   int64_t tokens);
+/** is_classification: accuracy, macro F1 and documents instead of perplexity and tokens. */
+ft_status metrics_write_evaluation(FILE *file, int64_t step, double epoch,
+                                   const struct evaluation *e, bool is_classification);
 
 /** Closes; a failing last write is FT_ERR_IO. NULL is allowed. */
 ft_status metrics_close(FILE **file);

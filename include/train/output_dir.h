@@ -15,7 +15,7 @@
  */
 ft_status output_dir_prepare(struct comm *comm, const char *dir);
 
-/** Gives the lock up; harmless where there is none. Not collective. */
+/** Gives the lock up that was taken last; harmless where there is none. Not collective. */
 void output_dir_release(void);
 
 #endif

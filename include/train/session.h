@@ -6,21 +6,34 @@
 #ifndef FT_TRAIN_SESSION_H
 #define FT_TRAIN_SESSION_H
 
+#include "base/file.h"
 #include "base/hash.h"
 #include "comm/comm.h"
 #include "config/settings.h"
 #include "data/corpus.h"
-#include "data/loader.h"
+#include "data/documents.h"
+#include "data/label_names.h"
+#include "data/samples.h"
 #include "model/model.h"
 #include "token/tokenizer.h"
 #include "train/timers.h"
 
+/** One set of the data, ready to be read: windows of tokens, or labelled documents. */
+struct dataset {
+    struct corpus *corpus;         /**< NULL where there is no such set */
+    struct window_set windows;     /**< causal-lm */
+    struct document_set documents; /**< classification */
+    struct sample_set samples;     /**< whichever of the two it is */
+};
+
 struct session {
     struct comm *comm;               /**< borrowed */
     const struct settings *settings; /**< borrowed */
-    struct model_config config;
+    struct model_config config;      /**< with its head, once the labels are known */
     struct tokenizer *tokenizer;
-    struct corpus *train, *validation, *test; /**< NULL where there is none */
+    struct label_names labels; /**< classification; n = 0 until the data are open */
+    struct dataset train, validation, test;
+    float *class_weights; /**< (labels.n), or NULL: all 1 */
     struct model *model;
     char model_hash[HASH_TEXT];
     struct timers timers;
@@ -33,11 +46,24 @@ enum { SESSION_TRAIN = 1, SESSION_VALIDATION = 2, SESSION_TEST = 4 };
  * together. */
 ft_status session_open_model(struct session *s, struct comm *comm, const struct settings *settings);
 
-/** Opens the wanted corpora, tokenising those that no cache holds. */
+/**
+ * Opens the wanted sets, tokenising those that no cache holds, and cuts them into windows or
+ * documents. In classification the labels are those of data.train, which is opened whenever the
+ * session does not know them yet.
+ */
 ft_status session_open_data(struct session *s, int wanted);
+
+/** data.cache, or the folder that stands for it. Not collective. */
+ft_status session_cache_folder(char out[FILE_PATH_MAX], const struct settings *settings);
+
+/** Gives config its classification head, from the settings and the labels that are known. */
+void session_set_head(struct session *s);
 
 /** Checks the memory plan, then takes the memory. */
 ft_status session_create_model(struct session *s, bool trains);
+
+/** Makes room for a micro-batch of windows or documents. Not collective; batch_destroy. */
+ft_status session_create_batch(struct batch *out, const struct session *s);
 
 /** Reads the parameters (one rank a node), sends them to the node's other ranks, and hashes them.
  */

@@ -1,5 +1,5 @@
 /**
- * Full fine-tuning, data-parallel: steps, evaluation, checkpoints, resume, and the final model.
+ * Fine-tuning of all weights or of the last layers, data-parallel: steps, evaluation, checkpoints, resume, and the final model.
  *
  * Everything here is collective over the session's comm.
  */
@@ -19,8 +19,6 @@ struct trainer {
     struct session *session; /**< borrowed, with model and corpora open */
     struct optimizer *optimizer;
     struct schedule schedule;
-    struct window_set train_set, validation_set;
-    bool has_validation;
     struct batch batch;
     int64_t steps_per_epoch, total_steps;
     struct ckpt_meta meta; /**< where the run is: step, position, best, loss history */
@@ -30,7 +28,7 @@ struct trainer {
     struct progress progress;
 };
 
-/** Takes optimizer and batch memory, cuts the windows. The session's model holds the base
+/** Takes optimizer and batch memory. The session's model holds the base
  * parameters. */
 ft_status trainer_open(struct trainer *t, struct session *session);
 

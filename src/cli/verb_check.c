@@ -26,26 +26,21 @@ static ft_status check_weights(const struct session *s)
     return status;
 }
 
-static ft_status check_data(const struct session *s)
+static void report_steps(const struct session *s)
 {
     const struct settings *settings = s->settings;
-    struct window_set set;
-    FT_TRY(window_set_init(&set, s->train, settings->data.seq_len, false,
-                           settings->data.max_windows, settings->data.isolate_documents));
     const int64_t per_epoch =
-        loader_steps_per_epoch(set.n_windows, settings->training.global_batch);
+        loader_steps_per_epoch(s->train.samples.n, settings->training.global_batch);
     const int64_t total = settings->training.max_steps > 0
                               ? settings->training.max_steps
                               : (int64_t)ceil(settings->training.epochs * (double)per_epoch);
-    log_info("would run %lld steps of %d sequences of %d tokens (%lld steps an epoch)",
-             (long long)total, settings->training.global_batch, settings->data.seq_len,
-             (long long)per_epoch);
-    if (s->validation)
-        FT_TRY(window_set_init(&set, s->validation, settings->data.seq_len, true,
-                               settings->data.max_windows, settings->data.isolate_documents));
-    return s->test ? window_set_init(&set, s->test, settings->data.seq_len, true,
-                                     settings->data.max_windows, settings->data.isolate_documents)
-                   : FT_OK;
+    if (settings->mode == RUN_MODE_TRANSFER)
+        log_info("would fit a head on the frozen model's features of %lld documents",
+                 (long long)s->train.samples.n);
+    else
+        log_info("would run %lld steps of %d sequences of %s%d tokens (%lld steps an epoch)",
+                 (long long)total, settings->training.global_batch, s->labels.n > 0 ? "up to " : "",
+                 settings->data.seq_len, (long long)per_epoch);
 }
 
 static ft_status check(struct session *s, struct comm *comm, const struct settings *settings)
@@ -55,8 +50,9 @@ static ft_status check(struct session *s, struct comm *comm, const struct settin
     FT_TRY(session_open_model(s, comm, settings));
     FT_AGREE(comm, check_weights(s));
     FT_TRY(session_open_data(s, SESSION_TRAIN | SESSION_VALIDATION | SESSION_TEST));
-    FT_AGREE(comm, check_data(s));
-    FT_AGREE(comm, memory_plan_make(&plan, comm, settings, &s->config, true));
+    report_steps(s);
+    FT_AGREE(comm, memory_plan_make(&plan, comm, settings, &s->config,
+                                    settings->mode != RUN_MODE_TRANSFER));
     FT_TRY(memory_plan_check(&plan, comm));
     log_info("check passed: nothing was trained");
     return FT_OK;

@@ -1,59 +1,72 @@
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "cli/startup.h"
 #include "cli/verbs.h"
-#include "train/evaluate.h"
-#include "train/run_weights.h"
-#include "train/session.h"
+#include "train/run_evaluate.h"
+#include "train/scores.h"
 
-/* The data that evaluate reads: test, else validation, else the part set aside. */
-static ft_status open_evaluation_data(struct corpus **out, struct session *s)
+static ft_status print_line(char *line)
 {
-    const struct settings *settings = s->settings;
-    const bool has_fraction = settings->data.validation_fraction > 0.0 && settings->data.train.n;
-    if (!settings->data.test.n && !settings->data.validation.n && !has_fraction)
-        return ft_fail(FT_ERR_USAGE, "nothing to evaluate: set data.test, data.validation or "
-                                     "data.validation_fraction");
-    FT_TRY(session_open_data(s, settings->data.test.n ? SESSION_TEST : SESSION_VALIDATION));
-    *out = settings->data.test.n ? s->test : s->validation;
-    return FT_OK;
-}
-
-static ft_status print_result(const struct comm *comm, const struct evaluation *e)
-{
-    if (comm_rank(comm) != 0)
-        return FT_OK;
-    if (printf("{\"loss\": %.17g, \"perplexity\": %.17g, \"tokens\": %lld}\n", e->loss,
-               exp(e->loss), (long long)e->tokens) < 0 ||
-        fflush(stdout) != 0)
+    const bool failed = !line || printf("%s\n", line) < 0 || fflush(stdout) != 0;
+    if (failed)
         return ft_fail(FT_ERR_IO, "cannot write to standard output");
     return FT_OK;
 }
 
-static ft_status evaluate(struct session *s, struct batch *batch, bool base)
+static ft_status print_loss(const struct evaluation *e)
 {
-    const struct settings *settings = s->settings;
-    struct corpus *corpus = NULL;
-    struct window_set set;
-    struct evaluation result;
-    FT_TRY(open_evaluation_data(&corpus, s));
-    FT_AGREE(s->comm,
-             window_set_init(&set, corpus, settings->data.seq_len, true, settings->data.max_windows,
-                             settings->data.isolate_documents));
-    FT_TRY(session_create_model(s, false));
-    FT_TRY(run_weights_load(s, base));
-    FT_AGREE(s->comm, batch_create(batch, settings->training.micro_batch, settings->data.seq_len));
-    FT_TRY(evaluate_windows(&result, s->comm, s->model, &set, batch));
-    return comm_agree(s->comm, print_result(s->comm, &result));
+    char line[160];
+    (void)snprintf(line, sizeof line, "{\"loss\": %.17g, \"perplexity\": %.17g, \"tokens\": %lld}",
+                   e->loss, exp(e->loss), (long long)e->n);
+    return print_line(line);
+}
+
+static ft_status print_scores(const struct scores *scores, double loss, const char *const *names)
+{
+    json_t *json = NULL;
+    FT_TRY(scores_print(stderr, scores, names));
+    FT_TRY(scores_to_json(&json, scores, loss, names));
+    char *line = json_dumps(json, 0);
+    json_decref(json);
+    const ft_status status = print_line(line);
+    free(line);
+    return status;
+}
+
+/* One JSON line on stdout, by rank 0; of a classification the tables on stderr too. Local. */
+static ft_status print_result(void *context, const struct session *s, const struct dataset *set,
+                              const struct evaluation *e)
+{
+    (void)context;
+    struct scores scores = {0};
+    int64_t *confusion = NULL;
+    const int K = s->labels.n;
+    if (comm_rank(s->comm) != 0)
+        return FT_OK;
+    if (K == 0)
+        return print_loss(e);
+    if (K > SCORES_CLASSES_MAX)
+        return ft_fail(FT_ERR_USAGE, "%d labels: a confusion matrix has at most %d", K,
+                       SCORES_CLASSES_MAX);
+    ft_status status = FT_ALLOC(confusion, (int64_t)K * K);
+    if (status == FT_OK) {
+        scores_count(confusion, set->documents.labels, e->predictions, e->n, K);
+        status = scores_from_confusion(&scores, confusion, K);
+    }
+    if (status == FT_OK)
+        status = print_scores(&scores, e->loss, s->labels.names);
+    scores_clear(&scores);
+    mem_free(confusion);
+    return status;
 }
 
 ft_status verb_evaluate(struct comm *comm, int argc, char **argv)
 {
     struct settings *settings = NULL;
-    struct session session = {0};
-    struct batch batch = {0};
     bool base = false;
     int n = 0;
     for (int i = 0; i < argc; i++) { /* the flag may stand anywhere */
@@ -65,11 +78,7 @@ ft_status verb_evaluate(struct comm *comm, int argc, char **argv)
     FT_TRY(startup_load(&settings, comm, n, argv));
     ft_status status = startup_report(comm, settings);
     if (status == FT_OK)
-        status = session_open_model(&session, comm, settings);
-    if (status == FT_OK)
-        status = evaluate(&session, &batch, base);
-    batch_destroy(&batch);
-    session_close(&session);
+        status = run_evaluate(comm, settings, base, print_result, NULL);
     settings_destroy(&settings);
     return status;
 }

@@ -16,11 +16,21 @@ const struct verb cli_verbs[] = {
     {"prepare", verb_prepare, "RUN.cfg [section.key=value ...]",
      "tokenise data.train, validation and test into token shards in data.cache",
      "All ranks share the work. Training does this by itself where the shards are missing.\n"},
+    {"compare", verb_compare, "RUN.cfg [section.key=value ...]",
+     "bag of words, new head, last layers, all weights: quality against cost on the same data",
+     "Needs task = \"classification\" and data.test; the key mode is not used. Each method is a "
+     "run of\n"
+     "its own in output.dir/compare/METHOD with a cache of its own; groups compare.METHOD of the\n"
+     "configuration say what it does otherwise (compare.finetune.training.lr=1e-5). Started again "
+     "it\n"
+     "goes on where it was. Prints a table to stdout and writes output.dir/compare.json.\n"},
     {"evaluate", verb_evaluate, "RUN.cfg [--base] [section.key=value ...]",
-     "loss, perplexity and tokens as one JSON line on stdout",
+     "loss, perplexity, tokens; or accuracy, macro F1, confusion, as one JSON line on stdout",
      "Data: data.test, else data.validation, else the part set aside by data.validation_fraction.\n"
      "Weights: the best checkpoint of output.dir, else its newest one, else model.path as it is;\n"
-     "--base takes model.path in any case.\n"},
+     "--base takes model.path in any case. Mode transfer: head.h5 of output.dir on model.path. Of "
+     "a\n"
+     "classification the table of labels and the confusion matrix are printed to stderr too.\n"},
     {"inspect", verb_inspect, "PATH",
      "what a model folder, GGUF file, token shard, checkpoint or run folder holds",
      "Prints to stdout; reads only.\n"},

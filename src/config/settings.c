@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "config/assign.h"
 #include "config/keys.h"
+#include "config/methods.h"
 #include "config/scan.h"
 
 static ft_status set_defaults(struct settings *s)
@@ -58,7 +59,10 @@ static ft_status read_group(struct settings *s, const config_setting_t *group, s
     for (int i = 0; i < config_setting_length(group); i++) {
         const config_setting_t *setting = config_setting_get_elem(group, (unsigned)i);
         if (!*section && config_setting_is_group(setting) &&
-            key_is_section(config_setting_name(setting)))
+            strcmp(config_setting_name(setting), "compare") == 0)
+            FT_TRY(methods_read(s, setting, from));
+        else if (!*section && config_setting_is_group(setting) &&
+                 key_is_section(config_setting_name(setting)))
             FT_TRY(read_group(s, setting, from));
         else
             FT_TRY(read_setting(s, section, setting, from));
@@ -93,6 +97,8 @@ static ft_status read_override(struct settings *s, const char *override, const c
         return ft_fail(FT_ERR_USAGE, "override %.80s: write section.key=value", override);
     memcpy(name, override, length);
     name[length] = '\0';
+    if (strncmp(name, "compare.", strlen("compare.")) == 0)
+        return methods_read_override(s, name, override + length + 1, &from);
     const struct key *key = key_find(name);
     return key ? assign_text(s, key, override + length + 1, &from) : refuse_unknown(&from, name);
 }
@@ -214,6 +220,7 @@ void settings_destroy(struct settings **s)
         return;
     for (const struct key *key = config_keys; key->name; key++)
         assign_clear(*s, key);
+    methods_clear(*s);
     FT_FREE(*s);
 }
 
@@ -231,7 +238,9 @@ ft_status settings_format(const struct settings *s, struct buffer *out)
         FT_TRY(key_format(key, s, out));
         FT_TRY(buffer_print(out, ";\n"));
     }
-    return key_section_length(before) ? buffer_print(out, "};\n") : FT_OK;
+    if (key_section_length(before))
+        FT_TRY(buffer_print(out, "};\n"));
+    return methods_format(s, out);
 }
 
 static ft_status print_key(FILE *to, const struct key *key)
@@ -252,12 +261,13 @@ static ft_status print_key(FILE *to, const struct key *key)
 
 ft_status settings_print_help(FILE *to)
 {
-    (void)fprintf(to,
-                  "Keys of a configuration file (libconfig), with their defaults. In the file a "
-                  "key stands in its group,\ntraining: { lr = 2e-5; }; on the command line it is "
-                  "written training.lr=2e-5.\nRelative paths start from the file's folder, on the "
-                  "command line from the current one.\nAn integer beyond 32 bits needs an L behind "
-                  "it in the file.\n\n");
+    (void)fprintf(
+        to, "Keys of a configuration file (libconfig), with their defaults. In the file a "
+            "key stands in its group,\ntraining: { lr = 2e-5; }; on the command line it is "
+            "written training.lr=2e-5.\nRelative paths start from the file's folder, on the "
+            "command line from the current one.\nAn integer beyond 32 bits needs an L behind "
+            "it in the file.\nWhat one method of the verb compare does otherwise stands in groups "
+            "of their own:\ncompare: { last-layers: { training: { lr = 1e-4; }; }; };\n\n");
     for (const struct key *key = config_keys; key->name; key++)
         FT_TRY(print_key(to, key));
     if (ferror(to))

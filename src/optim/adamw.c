@@ -44,7 +44,6 @@ void adamw_update(float *params, const float *grads, float *m, float *v, int64_t
     struct coefficients k = {.scale = (float)scale,
                              .beta1 = (float)hyper->beta1,
                              .beta2 = (float)hyper->beta2,
-                             .rate = (float)(hyper->lr / root1),
                              .inverse_root = (float)(1.0 / sqrt(root2)),
                              .eps = (float)hyper->eps};
     for (int i = 0; i < layout->n_tensors; i++) {
@@ -53,7 +52,10 @@ void adamw_update(float *params, const float *grads, float *m, float *v, int64_t
         const int64_t end = t->offset + t->n, to = end < last ? end : last;
         if (from >= to)
             continue;
-        k.keep = (float)(1.0 - (t->decays ? hyper->lr * hyper->weight_decay : 0.0));
+        const bool is_head = t->role >= ROLE_HEAD_DENSE && t->role <= ROLE_HEAD_OUT_BIAS;
+        const double lr = is_head && hyper->head_lr > 0 ? hyper->head_lr : hyper->lr;
+        k.rate = (float)(lr / root1);
+        k.keep = (float)(1.0 - (t->decays ? lr * hyper->weight_decay : 0.0));
         update_range(params, grads, m, v, from, to, first, &k);
     }
 }

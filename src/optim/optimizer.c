@@ -56,7 +56,7 @@ float *optimizer_slice(const struct optimizer *o, float *moments, int rank)
 
 ft_status optimizer_step(double *norm, struct optimizer *o, struct comm *comm, float *params,
                          float *grads, const struct layout *layout, const struct adamw_hyper *hyper,
-                         int64_t n_tokens, int64_t step)
+                         double divisor, int64_t step)
 {
     const int rank = comm_rank(comm);
     const int64_t mine = o->first[rank], end = o->first[rank + 1];
@@ -66,7 +66,7 @@ ft_status optimizer_step(double *norm, struct optimizer *o, struct comm *comm, f
         comm_sum_f32(comm, grads, layout->N, o->chunk);
     double square = sum_of_squares(grads + mine, end - mine);
     comm_sum_f64(comm, &square, 1);
-    *norm = sqrt(square) / (double)n_tokens;
+    *norm = sqrt(square) / divisor;
     if (!isfinite(*norm))
         return ft_fail(
             FT_ERR_INTERNAL,
@@ -76,8 +76,7 @@ ft_status optimizer_step(double *norm, struct optimizer *o, struct comm *comm, f
     double factor = 1.0;
     if (hyper->clip > 0.0 && hyper->clip / (*norm + 1e-6) < 1.0)
         factor = hyper->clip / (*norm + 1e-6);
-    adamw_update(params, grads, o->m, o->v, o->from, o->to, layout, hyper,
-                 factor / (double)n_tokens, step);
+    adamw_update(params, grads, o->m, o->v, o->from, o->to, layout, hyper, factor / divisor, step);
     if (o->zero)
         comm_gather_slices_f32(comm, params, o->first, o->chunk);
     return FT_OK;

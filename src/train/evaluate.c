@@ -1,8 +1,15 @@
+/*
+ * Documents are dealt out in order of their length, so that a batch holds documents of like length
+ * and ranks get like work. Each rank knows the labels of all documents; only predictions travel.
+ */
 #include "train/evaluate.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/fault.h"
+#include "train/classify.h"
+#include "train/scores.h"
 
 /* Sum of losses and tokens of windows first ... last-1. Local. */
 static ft_status sum_windows(double sums[2], struct model *model, const struct window_set *set,
@@ -21,16 +28,118 @@ static ft_status sum_windows(double sums[2], struct model *model, const struct w
     return FT_OK;
 }
 
-ft_status evaluate_windows(struct evaluation *out, struct comm *comm, struct model *model,
-                           const struct window_set *set, struct batch *batch)
+static ft_status evaluate_windows(struct evaluation *out, struct comm *comm, struct model *model,
+                                  const struct window_set *set, struct batch *batch)
 {
     const int64_t W = set->n_windows, rank = comm_rank(comm), size = comm_size(comm);
     double sums[2] = {0, 0};
     FT_AGREE(comm, sum_windows(sums, model, set, batch, rank * W / size, (rank + 1) * W / size));
     comm_sum_f64(comm, sums, 2);
-    out->tokens = (int64_t)sums[1];
+    out->n = (int64_t)sums[1];
     out->loss = sums[0] / sums[1];
+    return FT_OK;
+}
+
+/* Predictions and the sum of losses of the documents order[first ... last-1]. Local. */
+static ft_status predict_documents(double *loss, int32_t *predictions, struct model *model,
+                                   const struct document_set *set, struct batch *batch,
+                                   const int64_t *order, int64_t first, int64_t last)
+{
+    const int most = batch->micro_batch, K = model->config.head.n_labels;
+    FT_TRY(fault_point("evaluate"));
+    for (int64_t at = first; at < last; at += most) {
+        const int n = (int)(last - at < most ? last - at : most);
+        FT_TRY(document_batch_fill(batch, set, order + at, n));
+        (void)model_loss(model, batch);
+        const float *logits = model_class_logits(model);
+        for (int i = 0; i < n; i++, logits += K) {
+            *loss += class_loss(logits, K, batch->labels[i]);
+            predictions[at - first + i] = class_of_logits(logits, K);
+        }
+    }
+    return FT_OK;
+}
+
+/* predictions: (n) in order of length; the result is in order of the documents. Collective. */
+static ft_status share_documents(struct evaluation *out, struct comm *comm, struct model *model,
+                                 const struct document_set *set, struct batch *batch,
+                                 const int64_t *order, int32_t *sorted)
+{
+    const int64_t n = set->n_documents, rank = comm_rank(comm), size = comm_size(comm);
+    const int64_t first = rank * n / size, last = (rank + 1) * n / size;
+    int64_t *counts = NULL;
+    double loss = 0;
+    ft_status local = FT_ALLOC(counts, size);
+    if (local == FT_OK)
+        local = predict_documents(&loss, sorted + first, model, set, batch, order, first, last);
+    const ft_status status = comm_agree(comm, local);
+    if (status == FT_OK) {
+        comm_allgather_varying(comm, out->predictions, counts, sorted + first,
+                               (last - first) * (int64_t)sizeof *sorted);
+        comm_sum_f64(comm, &loss, 1);
+        memcpy(sorted, out->predictions, (size_t)n * sizeof *sorted);
+        for (int64_t i = 0; i < n; i++)
+            out->predictions[order[i]] = sorted[i];
+        out->loss = loss / (double)n;
+    }
+    mem_free(counts);
+    return status;
+}
+
+static ft_status evaluate_documents(struct evaluation *out, struct comm *comm, struct model *model,
+                                    const struct document_set *set, struct batch *batch)
+{
+    int64_t *order = NULL;
+    int32_t *sorted = NULL;
+    out->n = set->n_documents;
+    ft_status status = document_order_by_length(&order, set);
+    if (status == FT_OK)
+        status = FT_ALLOC(sorted, out->n);
+    if (status == FT_OK)
+        status = FT_ALLOC(out->predictions, out->n);
+    status = comm_agree(comm, status);
+    if (status == FT_OK)
+        status = share_documents(out, comm, model, set, batch, order, sorted);
+    if (status == FT_OK)
+        status = comm_agree(comm, evaluation_score(out, set, model->config.head.n_labels));
+    mem_free(sorted);
+    mem_free(order);
+    return status;
+}
+
+ft_status evaluation_score(struct evaluation *e, const struct document_set *set, int n_labels)
+{
+    int64_t *counts = NULL, n_correct = 0;
+    FT_TRY(FT_ALLOC(counts, 3 * (int64_t)n_labels));
+    int64_t *correct = counts, *support = counts + n_labels, *predicted = support + n_labels;
+    for (int64_t i = 0; i < set->n_documents; i++) {
+        const int32_t truth = set->labels[i], guess = e->predictions[i];
+        support[truth]++;
+        predicted[guess]++;
+        correct[truth] += truth == guess;
+        n_correct += truth == guess;
+    }
+    e->accuracy = (double)n_correct / (double)set->n_documents;
+    e->macro_f1 = scores_macro_f1(correct, support, predicted, n_labels);
+    mem_free(counts);
+    return FT_OK;
+}
+
+ft_status evaluate_set(struct evaluation *out, struct comm *comm, struct model *model,
+                       const struct dataset *set, struct batch *batch)
+{
+    *out = (struct evaluation){0};
+    if (model->config.head.n_labels > 0)
+        FT_TRY(evaluate_documents(out, comm, model, &set->documents, batch));
+    else
+        FT_TRY(evaluate_windows(out, comm, model, &set->windows, batch));
     if (!isfinite(out->loss))
         return ft_fail(FT_ERR_INTERNAL, "the loss of an evaluation is not finite");
     return FT_OK;
+}
+
+void evaluation_clear(struct evaluation *e)
+{
+    mem_free(e->predictions);
+    *e = (struct evaluation){0};
 }

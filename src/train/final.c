@@ -48,7 +48,7 @@ static ft_status write_local(struct trainer *t)
     FT_TRY(file_join(fresh, dir, "final.tmp"));
     FT_TRY(file_join(final, dir, "final"));
     FT_TRY(file_join(old, dir, "final.old"));
-    if (t->has_validation && file_is_folder(best))
+    if (s->validation.corpus && file_is_folder(best))
         FT_TRY(ckpt_read_params(best, s->model->trainable,
                                 s->model->params + s->model->trainable_from));
     FT_TRY(write_into(fresh, s));

@@ -55,22 +55,34 @@ static ft_status flushed(FILE *file, int written)
 
 ft_status metrics_write_step(FILE *file, const struct step_metrics *m)
 {
+    char documents[48] = "";
+    if (m->documents > 0)
+        (void)snprintf(documents, sizeof documents, "\"documents\": %lld, ",
+                       (long long)m->documents);
     return flushed(file,
                    fprintf(file,
                            "{\"step\": %lld, \"epoch\": %.17g, \"loss\": %.17g, "
-                           "\"lr\": %.17g, \"grad_norm\": %.17g, \"tokens\": %lld, "
+                           "\"lr\": %.17g, \"grad_norm\": %.17g, %s\"tokens\": %lld, "
                            "\"ms\": %.3f, \"tokens_per_s\": %.1f}\n",
-                           (long long)m->step, m->epoch, m->loss, m->lr, m->grad_norm,
+                           (long long)m->step, m->epoch, m->loss, m->lr, m->grad_norm, documents,
                            (long long)m->tokens, 1e3 * m->seconds, (double)m->tokens / m->seconds));
 }
 
-ft_status metrics_write_evaluation(FILE *file, int64_t step, double epoch, double loss,
-                                   int64_t tokens)
+ft_status metrics_write_evaluation(FILE *file, int64_t step, double epoch,
+                                   const struct evaluation *e, bool is_classification)
 {
-    return flushed(file, fprintf(file,
-                                 "{\"step\": %lld, \"epoch\": %.17g, \"eval_loss\": %.17g, "
-                                 "\"eval_perplexity\": %.17g, \"eval_tokens\": %lld}\n",
-                                 (long long)step, epoch, loss, exp(loss), (long long)tokens));
+    const int n =
+        is_classification
+            ? fprintf(file,
+                      "{\"step\": %lld, \"epoch\": %.17g, \"eval_loss\": %.17g, "
+                      "\"eval_accuracy\": %.17g, \"eval_macro_f1\": %.17g, "
+                      "\"eval_documents\": %lld}\n",
+                      (long long)step, epoch, e->loss, e->accuracy, e->macro_f1, (long long)e->n)
+            : fprintf(file,
+                      "{\"step\": %lld, \"epoch\": %.17g, \"eval_loss\": %.17g, "
+                      "\"eval_perplexity\": %.17g, \"eval_tokens\": %lld}\n",
+                      (long long)step, epoch, e->loss, exp(e->loss), (long long)e->n);
+    return flushed(file, n);
 }
 
 ft_status metrics_close(FILE **file)

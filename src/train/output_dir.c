@@ -24,7 +24,10 @@
 enum { HOLDER_MAX = 512, NONCE_MAX = 128, POLL_NS = 50000000 };
 static const double patience_s = 30.0;
 
-static int lock_fd = -1; /* rank 0's; one run a process */
+/* Rank 0's locks, the last one taken last: compare holds its own folder and that of a method. */
+enum { LOCKS_MAX = 4 };
+static int locks[LOCKS_MAX];
+static int n_locks;
 
 static ft_status refuse_busy(int fd, const char *dir)
 {
@@ -58,7 +61,7 @@ static ft_status take_lock(const struct comm *comm, const char *dir)
     const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (fd < 0)
         return ft_fail(FT_ERR_OUTPUT, "cannot create %s: %s", path, strerror(errno));
-    lock_fd = fd;
+    locks[n_locks++] = fd;
     if (fcntl(fd, F_OFD_SETLK, &whole) != 0) {
         if (errno == EAGAIN || errno == EACCES)
             return refuse_busy(fd, dir);
@@ -126,15 +129,15 @@ static ft_status prepare(struct comm *comm, const char *dir)
 
 ft_status output_dir_prepare(struct comm *comm, const char *dir)
 {
+    const int held = n_locks;
     const ft_status status = prepare(comm, dir);
-    if (status != FT_OK)
+    if (status != FT_OK && n_locks > held)
         output_dir_release();
     return status;
 }
 
 void output_dir_release(void)
 {
-    if (lock_fd >= 0)
-        (void)close(lock_fd); /* an OFD lock ends with its last descriptor */
-    lock_fd = -1;
+    if (n_locks > 0)
+        (void)close(locks[--n_locks]); /* an OFD lock ends with its last descriptor */
 }

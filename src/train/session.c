@@ -24,7 +24,13 @@ static ft_status open_tokenizer(struct session *s)
                        "%s: the tokenizer has %d tokens, the model embeds only %d: they do not "
                        "belong together",
                        settings->model.path, tokenizer_vocab_size(s->tokenizer), s->config.V);
-    if (tokenizer_eos(s->tokenizer) < 0)
+    if (settings->task == RUN_TASK_CAUSAL_LM && s->config.is_encoder)
+        return ft_fail(
+            FT_ERR_USAGE,
+            "task = \"causal-lm\", but %s (%s) is an encoder: it does not predict the next "
+            "token; set task = \"classification\"",
+            settings->model.path, s->config.family);
+    if (settings->task == RUN_TASK_CAUSAL_LM && tokenizer_eos(s->tokenizer) < 0)
         return ft_fail(FT_ERR_INPUT,
                        "%s: no end-of-text token (eos_token in tokenizer_config.json, eos_token_id "
                        "in config.json, or tokenizer.ggml.eos_token_id); documents cannot be "
@@ -36,12 +42,21 @@ static ft_status open_tokenizer(struct session *s)
     return FT_OK;
 }
 
+ft_status session_cache_folder(char out[FILE_PATH_MAX], const struct settings *settings)
+{
+    return settings->data.cache[0] ? file_join(out, "", settings->data.cache)
+                                   : file_join(out, settings->output.dir, "cache");
+}
+
 ft_status session_open_model(struct session *s, struct comm *comm, const struct settings *settings)
 {
     *s = (struct session){.comm = comm, .settings = settings};
     timers_start(&s->timers);
     FT_AGREE(comm, read_config(s));
     comm_node_bcast(comm, &s->config, sizeof s->config);
+    if (settings->training.dropout != DROPOUT_AUTO)
+        s->config.hidden_dropout = s->config.attention_dropout = s->config.classifier_dropout =
+            settings->training.dropout;
     FT_AGREE(comm, open_tokenizer(s));
     timers_stop(&s->timers, PHASE_MODEL);
     log_info("model %s: %s, %d layers, %d channels, %d heads (%d key/value), vocabulary %d",
@@ -50,20 +65,27 @@ ft_status session_open_model(struct session *s, struct comm *comm, const struct 
     return FT_OK;
 }
 
+static bool is_classification(const struct session *s)
+{
+    return s->settings->task == RUN_TASK_CLASSIFICATION;
+}
+
 static ft_status open_corpus(struct corpus **out, struct session *s, const char *what,
                              const struct text_list *paths, double fraction, bool want_validation)
 {
     char cache[FILE_PATH_MAX];
     const struct settings *settings = s->settings;
-    FT_TRY(settings->data.cache[0] ? file_join(cache, "", settings->data.cache)
-                                   : file_join(cache, settings->output.dir, "cache"));
-    const struct corpus_request request = {.paths = paths->items,
-                                           .n_paths = paths->n,
-                                           .text_field = settings->data.text_field,
-                                           .cache_dir = cache,
-                                           .seed = settings->seed,
-                                           .validation_fraction = fraction,
-                                           .want_validation = want_validation};
+    FT_TRY(session_cache_folder(cache, settings));
+    const struct corpus_request request = {
+        .paths = paths->items,
+        .n_paths = paths->n,
+        .text_field = settings->data.text_field,
+        .label_field = is_classification(s) ? settings->data.label_field : NULL,
+        .seq_len = settings->data.seq_len,
+        .cache_dir = cache,
+        .seed = settings->seed,
+        .validation_fraction = fraction,
+        .want_validation = want_validation};
     FT_TRY(corpus_open(out, s->comm, &request, s->tokenizer));
     const struct corpus_stats *stats = corpus_stats(*out);
     log_info("%s: %lld documents, %lld tokens%s (%lld without tokens skipped); %s in %.1f s", what,
@@ -73,21 +95,93 @@ static ft_status open_corpus(struct corpus **out, struct session *s, const char 
     return FT_OK;
 }
 
+/* A corpus cut into what a step draws: windows or documents. Collective. */
+static ft_status cut(struct dataset *d, struct session *s, bool is_evaluation)
+{
+    const struct settings *settings = s->settings;
+    if (is_classification(s)) {
+        FT_TRY(document_set_open(&d->documents, s->comm, d->corpus, &s->labels,
+                                 settings->data.max_windows));
+        d->samples = sample_set_of(NULL, &d->documents);
+        return FT_OK;
+    }
+    FT_AGREE(s->comm,
+             window_set_init(&d->windows, d->corpus, settings->data.seq_len, is_evaluation,
+                             settings->data.max_windows, settings->data.isolate_documents));
+    d->samples = sample_set_of(&d->windows, NULL);
+    return FT_OK;
+}
+
+/* n / (K n_k), so that every label weighs the same in all. */
+static ft_status balance(struct session *s)
+{
+    const struct document_set *set = &s->train.documents;
+    if (s->settings->training.class_weights == CLASS_WEIGHTS_NONE)
+        return FT_OK;
+    FT_TRY(FT_ALLOC(s->class_weights, s->labels.n));
+    for (int k = 0; k < s->labels.n; k++)
+        s->class_weights[k] = (float)((double)set->n_documents /
+                                      ((double)s->labels.n *
+                                       (double)(set->n_per_label[k] ? set->n_per_label[k] : 1)));
+    return FT_OK;
+}
+
+void session_set_head(struct session *s)
+{
+    const struct settings *settings = s->settings;
+    s->config.head = (struct head_config){
+        .n_labels = s->labels.n,
+        .pooling = model_config_pooling(&s->config, settings->transfer.pooling),
+        .kind = settings->transfer.head,
+        .bias = s->config.is_encoder || settings->transfer.head == HEAD_MLP};
+}
+
+/* With a validation fraction both parts of data.train are opened: labels are those of all of it. */
+static ft_status open_train(struct session *s, double fraction)
+{
+    const struct settings *settings = s->settings;
+    FT_TRY(
+        open_corpus(&s->train.corpus, s, "training data", &settings->data.train, fraction, false));
+    if (fraction > 0.0)
+        FT_TRY(open_corpus(&s->validation.corpus, s, "validation data", &settings->data.train,
+                           fraction, true));
+    if (is_classification(s) && s->labels.n == 0) {
+        struct corpus *parts[2] = {s->train.corpus, s->validation.corpus};
+        FT_TRY(label_names_open(&s->labels, s->comm, parts, s->validation.corpus ? 2 : 1));
+    }
+    FT_TRY(cut(&s->train, s, false));
+    if (is_classification(s)) {
+        FT_AGREE(s->comm, document_set_check_training(&s->train.documents, &s->labels));
+        FT_AGREE(s->comm, balance(s));
+    }
+    return FT_OK;
+}
+
+static ft_status open_evaluation(struct dataset *d, struct session *s, const char *what,
+                                 const struct text_list *paths, double fraction)
+{
+    if (!d->corpus)
+        FT_TRY(open_corpus(&d->corpus, s, what, paths, fraction, fraction > 0.0));
+    return cut(d, s, true);
+}
+
 ft_status session_open_data(struct session *s, int wanted)
 {
     const struct settings *settings = s->settings;
     const double fraction = settings->data.validation.n ? 0.0 : settings->data.validation_fraction;
     timers_start(&s->timers);
     if (wanted & SESSION_TRAIN)
-        FT_TRY(open_corpus(&s->train, s, "training data", &settings->data.train, fraction, false));
+        FT_TRY(open_train(s, fraction));
     if ((wanted & SESSION_VALIDATION) && settings->data.validation.n)
-        FT_TRY(open_corpus(&s->validation, s, "validation data", &settings->data.validation, 0.0,
-                           false));
+        FT_TRY(
+            open_evaluation(&s->validation, s, "validation data", &settings->data.validation, 0.0));
     else if ((wanted & SESSION_VALIDATION) && fraction > 0.0)
-        FT_TRY(open_corpus(&s->validation, s, "validation data", &settings->data.train, fraction,
-                           true));
+        FT_TRY(
+            open_evaluation(&s->validation, s, "validation data", &settings->data.train, fraction));
     if ((wanted & SESSION_TEST) && settings->data.test.n)
-        FT_TRY(open_corpus(&s->test, s, "test data", &settings->data.test, 0.0, false));
+        FT_TRY(open_evaluation(&s->test, s, "test data", &settings->data.test, 0.0));
+    if (is_classification(s))
+        session_set_head(s);
     timers_stop(&s->timers, PHASE_DATA);
     return FT_OK;
 }
@@ -100,7 +194,16 @@ ft_status session_create_model(struct session *s, bool trains)
     FT_TRY(memory_plan_check(&plan, s->comm));
     plan_model_shape(&shape, s->settings, trains);
     FT_AGREE(s->comm, model_create(&s->model, &s->config, &shape));
+    s->model->class_weights = s->class_weights;
+    s->model->label_smoothing = (float)s->settings->training.label_smoothing;
     return FT_OK;
+}
+
+ft_status session_create_batch(struct batch *out, const struct session *s)
+{
+    const int micro_batch = s->settings->training.micro_batch, length = s->settings->data.seq_len;
+    return is_classification(s) ? document_batch_create(out, micro_batch, length)
+                                : batch_create(out, micro_batch, length);
 }
 
 static ft_status read_params(struct session *s)
@@ -112,23 +215,44 @@ static ft_status read_params(struct session *s)
                              s->settings->model.path);
 }
 
+/* Identity of model.path, whatever head stands on it. Local: rank 0 finds it. */
+static ft_status hash_backbone(struct session *s)
+{
+    if (comm_rank(s->comm) != 0)
+        return FT_OK;
+    return s->config.head.n_labels > 0
+               ? model_hash_path(s->model_hash, &s->config, s->settings->model.path)
+               : model_hash(s->model_hash, s->model->layout, s->model->params);
+}
+
 ft_status session_load_params(struct session *s)
 {
     const int64_t N = s->model->layout->N;
     timers_start(&s->timers);
     FT_AGREE(s->comm, read_params(s));
     comm_node_bcast(s->comm, s->model->params, N * (int64_t)sizeof(float));
-    FT_AGREE(s->comm, model_hash(s->model_hash, s->model->layout, s->model->params));
+    FT_AGREE(s->comm, hash_backbone(s));
+    comm_bcast(s->comm, s->model_hash, sizeof s->model_hash, 0);
+    if (s->config.head.n_labels > 0)
+        model_init_head(s->model, (uint64_t)s->settings->seed);
     timers_stop(&s->timers, PHASE_MODEL);
     log_info("%lld parameters, content hash %s", (long long)N, s->model_hash);
     return FT_OK;
 }
 
+static void dataset_close(struct dataset *d)
+{
+    document_set_close(&d->documents);
+    corpus_close(&d->corpus);
+}
+
 void session_close(struct session *s)
 {
     model_destroy(&s->model);
-    corpus_close(&s->test);
-    corpus_close(&s->validation);
-    corpus_close(&s->train);
+    dataset_close(&s->test);
+    dataset_close(&s->validation);
+    dataset_close(&s->train);
+    label_names_clear(&s->labels);
+    FT_FREE(s->class_weights);
     tokenizer_close(&s->tokenizer);
 }

@@ -10,25 +10,42 @@
 #include "base/fault.h"
 #include "base/signals.h"
 #include "base/timer.h"
+#include "math/dropout.h"
 #include "train/trainer.h"
 
-enum { SUM_LOSS, SUM_TOKENS, SUM_FAILED, SUM_STOP, SUM_CLOCK, N_SUMS };
+enum { SUM_LOSS, SUM_DIVISOR, SUM_TOKENS, SUM_FAILED, SUM_STOP, SUM_CLOCK, N_SUMS };
+
+/* What the loss of a batch is divided by: its supervised tokens, its documents, or the sum of their
+ * class weights. */
+static double divisor_of(const struct batch *batch, const float *class_weights)
+{
+    double sum = 0;
+    if (!class_weights)
+        return (double)batch->n_supervised;
+    for (int i = 0; i < batch->n_segments; i++)
+        sum += (double)class_weights[batch->labels[i]];
+    return sum;
+}
 
 /* Forward and backward of this rank's sequences; gradients and sums grow. Local. */
 static ft_status compute(double *sums, struct trainer *t, const struct step_plan *plan)
 {
     const struct settings *settings = t->session->settings;
-    const int64_t W = t->train_set.n_windows;
+    const struct session *session = t->session;
+    const struct sample_set *set = &session->train.samples;
     FT_TRY(fault_point("step"));
+    t->batch.dropout_key = dropout_key((uint64_t)settings->seed, plan->epoch);
     for (int micro = 0; micro < plan->n_micro; micro++) {
         int64_t position;
         const int n = loader_micro(&position, plan, micro);
         for (int i = 0; i < n; i++)
-            t->batch.windows[i] = loader_window((uint64_t)settings->seed, settings->data.shuffle, W,
-                                                plan->epoch, position + i);
-        FT_TRY(batch_fill(&t->batch, &t->train_set, t->batch.windows, n));
-        sums[SUM_LOSS] += model_loss_backward(t->session->model, &t->batch);
-        sums[SUM_TOKENS] += (double)t->batch.n_supervised;
+            t->batch.windows[i] = loader_window((uint64_t)settings->seed, settings->data.shuffle,
+                                                set->n, plan->epoch, position + i);
+        FT_TRY(sample_set_fill(&t->batch, set, t->batch.windows, n));
+        sums[SUM_LOSS] += model_loss_backward(session->model, &t->batch);
+        sums[SUM_DIVISOR] += divisor_of(&t->batch, session->class_weights);
+        sums[SUM_TOKENS] +=
+            (double)(session->config.head.n_labels > 0 ? t->batch.n_tokens : t->batch.n_supervised);
     }
     return FT_OK;
 }
@@ -67,12 +84,14 @@ static ft_status share_sums(double *sums, struct trainer *t, ft_status local, in
     return FT_OK;
 }
 
-static ft_status update(struct step_metrics *m, struct trainer *t, int64_t step)
+static ft_status update(struct step_metrics *m, struct trainer *t, double divisor, int64_t step)
 {
     const struct settings *settings = t->session->settings;
     struct model *model = t->session->model;
     m->lr = schedule_lr(&t->schedule, step);
     const struct adamw_hyper hyper = {.lr = m->lr,
+                                      .head_lr = settings->training.head_lr * m->lr /
+                                                 settings->training.lr,
                                       .beta1 = settings->training.beta1,
                                       .beta2 = settings->training.beta2,
                                       .eps = settings->training.eps,
@@ -81,7 +100,7 @@ static ft_status update(struct step_metrics *m, struct trainer *t, int64_t step)
     timers_start(&t->session->timers);
     const ft_status status = optimizer_step(&m->grad_norm, t->optimizer, t->session->comm,
                                             model->params + model->trainable_from, model->grads,
-                                            model->trainable, &hyper, m->tokens, step);
+                                            model->trainable, &hyper, divisor, step);
     timers_stop(&t->session->timers, PHASE_OPTIMIZER);
     return status;
 }
@@ -93,7 +112,7 @@ ft_status trainer_step(struct step_outcome *out, struct trainer *t, int64_t step
     struct step_plan plan;
     double sums[N_SUMS] = {0};
     const double started = timer_now();
-    loader_plan(&plan, step, t->train_set.n_windows, settings->training.global_batch,
+    loader_plan(&plan, step, t->session->train.samples.n, settings->training.global_batch,
                 settings->training.micro_batch, comm_rank(comm), comm_size(comm));
     timers_start(&t->session->timers);
     clear(t->session->model->grads, t->session->model->trainable->N);
@@ -101,14 +120,15 @@ ft_status trainer_step(struct step_outcome *out, struct trainer *t, int64_t step
     timers_stop(&t->session->timers, PHASE_COMPUTE);
     FT_TRY(share_sums(sums, t, local, step)); /* equal on all ranks */
     const int64_t within = (step - 1) % t->steps_per_epoch + 1;
-    out->metrics = (struct step_metrics){.step = step,
-                                         .tokens = (int64_t)sums[SUM_TOKENS],
-                                         .loss = sums[SUM_LOSS] / sums[SUM_TOKENS],
-                                         .epoch = (double)plan.epoch +
-                                                  (double)within / (double)t->steps_per_epoch};
+    out->metrics = (struct step_metrics){
+        .step = step,
+        .tokens = (int64_t)sums[SUM_TOKENS],
+        .documents = t->session->config.head.n_labels > 0 ? plan.step_count : 0,
+        .loss = sums[SUM_LOSS] / sums[SUM_DIVISOR],
+        .epoch = (double)plan.epoch + (double)within / (double)t->steps_per_epoch};
     out->stop_requested = sums[SUM_STOP] > 0;
     out->checkpoint_due = sums[SUM_CLOCK] > 0;
-    FT_TRY(update(&out->metrics, t, step));
+    FT_TRY(update(&out->metrics, t, sums[SUM_DIVISOR], step));
     out->metrics.seconds = timer_now() - started;
     t->meta.step = step;
     t->meta.epoch = out->metrics.epoch;

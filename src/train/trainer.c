@@ -30,7 +30,7 @@ static ft_status describe_run(struct trainer *t)
     hash_format(digits, tokenizer_hash(s->tokenizer));
     copy_text(meta->tokenizer_hash, sizeof meta->tokenizer_hash, digits);
     copy_text(meta->model_hash, sizeof meta->model_hash, s->model_hash);
-    copy_text(meta->data_hash, sizeof meta->data_hash, corpus_stats(s->train)->data_hash);
+    copy_text(meta->data_hash, sizeof meta->data_hash, corpus_stats(s->train.corpus)->data_hash);
     copy_text(meta->program, sizeof meta->program, FT_PROGRAM);
     copy_text(meta->revision, sizeof meta->revision, FT_REVISION);
     copy_text(meta->blas, sizeof meta->blas, blas_description());
@@ -41,7 +41,8 @@ static ft_status describe_run(struct trainer *t)
 static void plan_steps(struct trainer *t)
 {
     const struct settings *s = t->session->settings;
-    t->steps_per_epoch = loader_steps_per_epoch(t->train_set.n_windows, s->training.global_batch);
+    t->steps_per_epoch =
+        loader_steps_per_epoch(t->session->train.samples.n, s->training.global_batch);
     t->total_steps = s->training.max_steps > 0
                          ? s->training.max_steps
                          : (int64_t)ceil(s->training.epochs * (double)t->steps_per_epoch);
@@ -53,26 +54,12 @@ static void plan_steps(struct trainer *t)
                           .total_steps = t->total_steps};
 }
 
-static ft_status cut_windows(struct trainer *t)
-{
-    struct session *s = t->session;
-    const struct settings *settings = s->settings;
-    FT_TRY(window_set_init(&t->train_set, s->train, settings->data.seq_len, false,
-                           settings->data.max_windows, settings->data.isolate_documents));
-    t->has_validation = s->validation != NULL;
-    if (t->has_validation)
-        FT_TRY(window_set_init(&t->validation_set, s->validation, settings->data.seq_len, true,
-                               settings->data.max_windows, settings->data.isolate_documents));
-    return FT_OK;
-}
-
 static ft_status open_local(struct trainer *t)
 {
     struct session *s = t->session;
     FT_TRY(fault_point("allocate"));
-    FT_TRY(cut_windows(t));
     plan_steps(t);
-    FT_TRY(batch_create(&t->batch, s->settings->training.micro_batch, s->settings->data.seq_len));
+    FT_TRY(session_create_batch(&t->batch, s));
     FT_TRY(optimizer_create(&t->optimizer, s->comm, s->model->trainable->N,
                             s->settings->distributed.zero, s->settings->distributed.bucket_mb));
     FT_TRY(FT_ALLOC(t->meta.loss, t->total_steps));
@@ -84,9 +71,15 @@ ft_status trainer_open(struct trainer *t, struct session *session)
     *t = (struct trainer){.session = session};
     FT_AGREE(session->comm, open_local(t));
     const struct settings *s = session->settings;
-    log_info("%lld windows of %d tokens, %lld steps an epoch of %d sequences, %lld steps in all",
-             (long long)t->train_set.n_windows, s->data.seq_len, (long long)t->steps_per_epoch,
-             s->training.global_batch, (long long)t->total_steps);
+    log_info("%lld %s of %s%d tokens, %lld steps an epoch of %d sequences, %lld steps in all",
+             (long long)session->train.samples.n,
+             session->config.head.n_labels > 0 ? "documents" : "windows",
+             session->config.head.n_labels > 0 ? "up to " : "", s->data.seq_len,
+             (long long)t->steps_per_epoch, s->training.global_batch, (long long)t->total_steps);
+    if (session->model->trainable_from > 0)
+        log_info("%lld of %lld parameters learn: the last %d blocks and what follows them",
+                 (long long)session->model->trainable->N, (long long)session->model->layout->N,
+                 s->model.trainable_layers);
     const int64_t n_kept = t->optimizer->to - t->optimizer->from;
     const int64_t state_bytes = 2 * n_kept * (int64_t)sizeof(float);
     log_info("optimizer state: %lld bytes on rank 0, zero = %d", (long long)state_bytes,
@@ -125,33 +118,66 @@ ft_status trainer_checkpoint(struct trainer *t)
     return FT_OK;
 }
 
-static ft_status evaluate(struct trainer *t)
+/* The number on which the best checkpoint is decided, and whether it beats the best one so far. */
+static bool is_better(double *value, const struct trainer *t, const struct evaluation *e)
+{
+    const enum best_metric metric = t->session->settings->training.best_metric;
+    const double best = t->meta.best_metric; /* NaN: none yet */
+    *value = metric == BEST_METRIC_LOSS       ? e->loss
+             : metric == BEST_METRIC_ACCURACY ? e->accuracy
+                                              : e->macro_f1;
+    if (isnan(best))
+        return true;
+    return metric == BEST_METRIC_LOSS ? *value < best : *value > best;
+}
+
+static void log_evaluation(const struct trainer *t, const struct evaluation *e)
+{
+    if (t->session->config.head.n_labels > 0)
+        log_info("step %lld: validation loss %.4f, accuracy %.4f, macro F1 %.4f (%lld documents)",
+                 (long long)t->meta.step, e->loss, e->accuracy, e->macro_f1, (long long)e->n);
+    else
+        log_info("step %lld: validation loss %.4f, perplexity %.2f (%lld tokens)",
+                 (long long)t->meta.step, e->loss, exp(e->loss), (long long)e->n);
+}
+
+/* What follows an evaluation: its line, and a checkpoint where it is the best so far. */
+static ft_status judge(struct trainer *t, const struct evaluation *e)
 {
     struct session *s = t->session;
-    struct evaluation e;
-    timers_start(&s->timers);
-    FT_TRY(evaluate_windows(&e, s->comm, s->model, &t->validation_set, &t->batch));
-    timers_stop(&s->timers, PHASE_EVALUATE);
+    double value;
     progress_break(&t->progress);
-    log_info("step %lld: validation loss %.4f, perplexity %.2f (%lld tokens)",
-             (long long)t->meta.step, e.loss, exp(e.loss), (long long)e.tokens);
+    log_evaluation(t, e);
     FT_AGREE(s->comm, t->metrics ? metrics_write_evaluation(t->metrics, t->meta.step, t->meta.epoch,
-                                                            e.loss, e.tokens)
+                                                            e, s->config.head.n_labels > 0)
                                  : FT_OK);
     t->meta.evals_since_best++;
-    if (e.loss >= t->meta.best_metric) /* false while there is none: NaN */
+    if (!is_better(&value, t, e))
         return FT_OK;
-    t->meta.best_metric = e.loss;
+    t->meta.best_metric = value;
     t->meta.best_step = t->meta.step;
     t->meta.evals_since_best = 0;
     FT_TRY(trainer_checkpoint(t));
     return ckpt_set_best(s->comm, s->settings->output.dir, t->meta.step);
 }
 
+static ft_status evaluate(struct trainer *t)
+{
+    struct session *s = t->session;
+    struct evaluation e = {0};
+    timers_start(&s->timers);
+    ft_status status = evaluate_set(&e, s->comm, s->model, &s->validation, &t->batch);
+    timers_stop(&s->timers, PHASE_EVALUATE);
+    if (status == FT_OK)
+        status = judge(t, &e);
+    evaluation_clear(&e);
+    return status;
+}
+
 static bool evaluation_is_due(const struct trainer *t, int64_t step)
 {
     const int64_t every = t->session->settings->training.eval_every;
-    return t->has_validation &&
+    return t->session->validation.corpus &&
            (step == t->total_steps || step % (every > 0 ? every : t->steps_per_epoch) == 0);
 }
 
