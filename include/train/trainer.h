@@ -1,6 +1,7 @@
 /**
  * Fine-tuning of all weights or the last layers, data-parallel: steps, evaluation, checkpoints,
  * resume, and the final model.
+ *
  * Everything here is collective over the session's comm.
  */
 #ifndef FT_TRAIN_TRAINER_H

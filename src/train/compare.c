@@ -1,7 +1,7 @@
 /*
- * The documents that judge are opened once, to know what a stored result depends on. A method that
- * is done and whose key still holds is taken from compare.json. Scoring is part of a method's cost: it
- * is what using the method costs, and little beside training.
+ * The contents of the data are hashed first, to know what a stored result depends on. A method that
+ * is done and whose key still holds is taken from compare.json. Scoring is part of a method's cost:
+ * it is what using the method costs, and little beside training.
  */
 #include "train/compare.h"
 
