@@ -24,6 +24,11 @@ ft_status memory_plan_make(struct memory_plan *plan, const struct comm *comm,
                            const struct settings *settings, const struct model_config *config,
                            bool trains);
 
+/** As memory_plan_make for a model of any shape. */
+ft_status memory_plan_of_shape(struct memory_plan *plan, const struct comm *comm,
+                               const struct settings *settings, const struct model_config *config,
+                               const struct model_shape *shape);
+
 /** Prints the plan (rank 0's) and refuses with numbers, FT_ERR_USAGE, where a node lacks memory.
  * Collective. */
 ft_status memory_plan_check(const struct memory_plan *plan, struct comm *comm);

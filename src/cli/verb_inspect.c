@@ -10,16 +10,22 @@
 #include "model/config.h"
 #include "model/layout.h"
 #include "token/tokenizer.h"
+#include "train/run_describe.h"
 
-static void print_config(const struct model_config *c, const struct layout *l)
+static const char *const yes_no[] = {"no", "yes"};
+
+static void print_sizes(const struct model_config *c, const struct layout *l)
 {
-    static const char *const yes_no[] = {"no", "yes"};
-    printf("family            %s\n", c->family);
+    printf("family            %s, %s\n", c->family, c->is_encoder ? "encoder" : "decoder");
     printf("parameters        %lld in %d tensors\n", (long long)l->N, l->n_tensors);
     printf("layers            %d\nchannels          %d\n", c->L, c->C);
     printf("heads             %d of size %d, %d for keys and values\n", c->Hq, c->D, c->Hkv);
-    printf("intermediate      %d\nvocabulary        %d\npositions         %d\n", c->F, c->V,
-           c->T_max);
+    printf("intermediate      %d\nvocabulary        %d\npositions         %d%s\n", c->F, c->V,
+           c->T_max, c->positions == POSITION_LEARNED ? ", learned" : "");
+}
+
+static void print_decoder(const struct model_config *c)
+{
     printf("rope              theta %g, %s\n", c->rope_theta,
            c->n_rope_divisors > 0           ? "frequency factors from the file"
            : c->rope_scaling == ROPE_LLAMA3 ? "llama3 scaling"
@@ -27,6 +33,25 @@ static void print_config(const struct model_config *c, const struct layout *l)
     printf("tied embeddings   %s\n", yes_no[c->tied_embeddings]);
     printf("biases            attention %s, MLP %s\n", yes_no[c->attention_bias],
            yes_no[c->mlp_bias]);
+}
+
+static void print_encoder(const struct model_config *c)
+{
+    printf("token types       %d\npooler            %s\n", c->n_types, yes_no[c->has_pooler]);
+    printf("dropout           hidden %g, attention %g, classifier %g\n", c->hidden_dropout,
+           c->attention_dropout, c->classifier_dropout);
+}
+
+static void print_config(const struct model_config *c, const struct layout *l)
+{
+    static const char *const poolings[] = {"auto", "cls", "mean", "last"};
+    print_sizes(c, l);
+    if (c->is_encoder)
+        print_encoder(c);
+    else
+        print_decoder(c);
+    printf("pooling           %s%s\n", poolings[model_config_pooling(c, POOLING_AUTO)],
+           c->folder_pooling == POOLING_AUTO ? "" : ", as the folder says");
     printf("as f32            %.2f GiB; training needs %.2f GiB besides activations on one rank\n",
            (double)l->N * 4 / 1073741824.0, (double)l->N * 16 / 1073741824.0);
 }
@@ -60,8 +85,11 @@ static void print_tokenizer(const char *path)
         return;
     }
     hash_format(digits, tokenizer_hash(tokenizer));
-    printf("tokenizer         %s, %d tokens, end of text %d, hash %s\n", tokenizer_kind(tokenizer),
-           tokenizer_vocab_size(tokenizer), tokenizer_eos(tokenizer), digits);
+    printf("tokenizer         %s, %d tokens, ", tokenizer_kind(tokenizer),
+           tokenizer_vocab_size(tokenizer));
+    if (tokenizer_eos(tokenizer) >= 0)
+        printf("end of text %d, ", tokenizer_eos(tokenizer));
+    printf("template of %d, hash %s\n", tokenizer_template_size(tokenizer), digits);
     tokenizer_close(&tokenizer);
 }
 
@@ -98,10 +126,13 @@ static ft_status describe(const char *path)
         return describe_model(path);
     if (tokens_recognise(path))
         return tokens_describe(path, stdout);
+    if (run_recognises(path))
+        return run_describe(path, stdout);
     if (ckpt_recognises(path))
         return ckpt_describe(path, stdout);
     return ft_fail(FT_ERR_INPUT,
-                   "%s is no model folder, GGUF file, token shard, checkpoint or run folder", path);
+                   "%s is no model folder, GGUF file, token shard, checkpoint, run folder or head",
+                   path);
 }
 
 ft_status verb_inspect(struct comm *comm, int argc, char **argv)

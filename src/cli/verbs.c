@@ -31,8 +31,16 @@ const struct verb cli_verbs[] = {
      "--base takes model.path in any case. Mode transfer: head.h5 of output.dir on model.path. Of "
      "a\n"
      "classification the table of labels and the confusion matrix are printed to stderr too.\n"},
+    {"predict", verb_predict, "RUN_DIR [FILE|-]",
+     "label and probabilities of each text, one JSON line a text on stdout",
+     "RUN_DIR: output.dir of a classification run, wherever it is now. Of a FILE that ends in\n"
+     ".jsonl each line's text_field is a text; of any other file, and of standard input (-, or no\n"
+     "FILE), each line. Texts are cut to data.seq_len, as in training. Lines that come one by one\n"
+     "are answered one by one: the program can stand in a pipe. A text without tokens gets null.\n"
+     "Weights: the best checkpoint, else the newest; mode transfer: head.h5 on model.path. Rank 0\n"
+     "works alone.\n"},
     {"inspect", verb_inspect, "PATH",
-     "what a model folder, GGUF file, token shard, checkpoint or run folder holds",
+     "what a model folder, GGUF file, token shard, checkpoint, run folder or head.h5 holds",
      "Prints to stdout; reads only.\n"},
     {.name = NULL},
 };

@@ -55,28 +55,35 @@ ft_status memory_plan_make(struct memory_plan *plan, const struct comm *comm,
                            const struct settings *settings, const struct model_config *config,
                            bool trains)
 {
-    struct layout *layout;
     const int sequences = settings->training.micro_batch, length = settings->data.seq_len;
     struct model_shape shape;
-    *plan = (struct memory_plan){.other = OTHER_BYTES};
-    FT_TRY(fault_point("plan"));
     if ((int64_t)sequences * length > TOKENS_MAX)
         return ft_fail(
             FT_ERR_USAGE,
             "training.micro_batch = %d times data.seq_len = %d are more than %d tokens at "
             "a time; lower one of them",
             sequences, length, TOKENS_MAX);
-    FT_TRY(layout_create(&layout, config));
     plan_model_shape(&shape, settings, trains);
-    const int64_t n_frozen = layout_trainable_from(layout, config, shape.trainable_layers);
+    return memory_plan_of_shape(plan, comm, settings, config, &shape);
+}
+
+ft_status memory_plan_of_shape(struct memory_plan *plan, const struct comm *comm,
+                               const struct settings *settings, const struct model_config *config,
+                               const struct model_shape *shape)
+{
+    struct layout *layout;
+    *plan = (struct memory_plan){.other = OTHER_BYTES};
+    FT_TRY(fault_point("plan"));
+    FT_TRY(layout_create(&layout, config));
+    const int64_t n_frozen = layout_trainable_from(layout, config, shape->trainable_layers);
     const int64_t N = layout->N - n_frozen, size = comm_size(comm);
     layout_destroy(&layout);
     plan->params = 4 * (N + n_frozen);
-    if (trains) {
+    if (shape->trains) {
         plan->grads = 4 * N;
         plan->moments = 8 * (settings->distributed.zero ? (N + size - 1) / size : N);
     }
-    FT_TRY(model_activation_bytes(&plan->activations, config, &shape));
+    FT_TRY(model_activation_bytes(&plan->activations, config, shape));
     plan->total = plan->params + plan->grads + plan->moments + plan->activations + plan->other;
     plan->node = plan->total * comm_node_size(comm);
     plan->available = available_bytes();
