@@ -14,7 +14,8 @@
  * Logs one line that says which.
  *
  * @param[in] base use model.path whatever output.dir holds
- * @return FT_OK; FT_ERR_INPUT when checkpoints exist and none of them is valid; FT_ERR_IO
+ * @return FT_OK; FT_ERR_INPUT when checkpoints exist and none of them is valid, and in
+ *         classification when there is none; FT_ERR_IO
  */
 ft_status run_weights_load(struct session *s, bool base);
 

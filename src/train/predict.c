@@ -74,9 +74,9 @@ static ft_status open_run(struct predictor *p, struct comm *comm, const struct s
     const int length = settings->data.seq_len;
     const int fits = WINDOW_LOGITS / s->labels.n;
     p->most = smaller(WINDOW_TEXTS, fits < 16 ? 16 : fits);
-    p->shape = (struct model_shape){.max_tokens = length > BATCH_TOKENS ? length : BATCH_TOKENS,
-                                    .max_length = length,
-                                    .max_segments = smaller(BATCH_TEXTS, p->most)};
+    plan_model_shape(&p->shape, settings, false);
+    p->shape.max_tokens = length > BATCH_TOKENS ? length : BATCH_TOKENS;
+    p->shape.max_segments = smaller(BATCH_TEXTS, p->most);
     return FT_OK;
 }
 
@@ -227,15 +227,20 @@ static ft_status answer_all(struct predictor *p, const struct request *r)
     return status == FT_OK ? FT_OK : ft_fail(status, "%s", text);
 }
 
+static const char *plural(int64_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
 static void report(const struct predictor *p)
 {
-    log_info("%lld texts answered", (long long)p->n_texts);
+    log_info("%lld text%s answered", (long long)p->n_texts, plural(p->n_texts));
     if (p->n_cut > 0)
-        log_warn("%lld texts were cut to data.seq_len = %d tokens", (long long)p->n_cut,
-                 p->session.settings->data.seq_len);
+        log_warn("%lld text%s cut to data.seq_len = %d tokens", (long long)p->n_cut,
+                 plural(p->n_cut), p->session.settings->data.seq_len);
     if (p->n_empty > 0)
-        log_warn("%lld texts have no tokens and so no label: answered with null",
-                 (long long)p->n_empty);
+        log_warn("%lld text%s without tokens and so without label: answered with null",
+                 (long long)p->n_empty, plural(p->n_empty));
 }
 
 static ft_status check_settings(const struct settings *settings, const char *run_dir)

@@ -39,6 +39,11 @@ ft_status run_weights_load(struct session *s, bool base)
         FT_AGREE(s->comm, retention_step_folder(folder, s->settings->output.dir, step));
         return load_checkpoint(s, folder);
     }
+    if (s->settings->task == RUN_TASK_CLASSIFICATION)
+        return ft_fail(FT_ERR_INPUT,
+                       "%s holds no checkpoint: nothing was learnt there yet, and %s alone has no "
+                       "head for these labels",
+                       s->settings->output.dir, s->settings->model.path);
     FT_TRY(session_load_params(s));
     log_info("weights: %s as it is", s->settings->model.path);
     return FT_OK;
