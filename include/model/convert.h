@@ -30,19 +30,23 @@ ft_status model_check_params(const struct layout *layout, const struct model_con
                              const char *path);
 
 /**
- * Writes model.safetensors (f32; shards and an index above 5 GB) and config.json of a model that
- * transformers loads as LlamaForCausalLM, each synced. Tokenizer files are token/'s to write; the
- * caller renames the folder into place. Not collective.
+ * Writes model.safetensors (f32; shards and an index above 5 GB) and config.json, each synced.
+ * Tokenizer files are token/'s to write; the caller renames the folder into place. Not collective.
+ *
+ * transformers loads the folder as LlamaForCausalLM, BertModel, BertForSequenceClassification (cls
+ * through the pooler, linear) or LlamaForSequenceClassification (last, linear without bias). For
+ * other heads it is a folder of sentence-transformers, whose encode() gives the logits.
  *
  * @param[in] folder      exists
  * @param[in] params      (N) f32
+ * @param[in] label_names (K) for id2label; NULL where there is no head
  * @param[in] source_path where the model came from: a folder's ids of special tokens are carried
  * over as they stand; may be NULL
  * @return FT_OK, FT_ERR_IO, FT_ERR_INTERNAL, FT_ERR_INPUT (the source's config.json is unreadable)
  */
 ft_status model_write_folder(const char *folder, const struct layout *layout,
                              const struct model_config *config, const float *params,
-                             const char *source_path);
+                             const char *const *label_names, const char *source_path);
 
 /**
  * The weights alone: model.safetensors when they fit shard_bytes, else shards and an index. A

@@ -178,7 +178,7 @@ static void check_export(const char *source, int64_t shard_bytes)
     struct loaded m, back;
     CHECK(mkdtemp(folder) != NULL);
     CHECK_STATUS(load(&m, source), FT_OK);
-    CHECK_STATUS(model_write_folder(folder, m.layout, &m.config, m.params, source), FT_OK);
+    CHECK_STATUS(model_write_folder(folder, m.layout, &m.config, m.params, NULL, source), FT_OK);
     if (shard_bytes) {
         char path[FILE_PATH_MAX];
         CHECK_STATUS(file_join(path, folder, "model.safetensors"), FT_OK);
@@ -218,7 +218,7 @@ static void test_large_export(void)
     CHECK_STATUS(FT_ALLOC(m.params, m.layout->N), FT_OK);
     for (int64_t i = 0; i < m.layout->N; i++)
         m.params[i] = (float)i;
-    CHECK_STATUS(model_write_folder(folder, m.layout, &m.config, m.params, NULL), FT_OK);
+    CHECK_STATUS(model_write_folder(folder, m.layout, &m.config, m.params, NULL, NULL), FT_OK);
     CHECK_STATUS(load(&back, folder), FT_OK);
     CHECK(same_params(&m, &back));
     CHECK(memcmp(&m.config, &back.config, sizeof m.config) == 0);
@@ -265,7 +265,7 @@ static void test_not_finite(void)
     CHECK_STATUS(load(&m, GOLDEN "llama-tiny"), FT_OK);
     const struct tensor_spec *t = &m.layout->tensors[layout_find(m.layout, "model.norm.weight")];
     m.params[t->offset + 3] = -INFINITY;
-    CHECK_STATUS(model_write_folder(folder, m.layout, &m.config, m.params, NULL), FT_OK);
+    CHECK_STATUS(model_write_folder(folder, m.layout, &m.config, m.params, NULL, NULL), FT_OK);
     CHECK_FAILS(load(&back, folder), FT_ERR_INPUT, "model.norm.weight: element 3 is not finite");
     unload(&m);
     unload(&back);

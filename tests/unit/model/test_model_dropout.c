@@ -101,14 +101,14 @@ static void check_split(const struct head_case *c)
     close_world(&w);
 }
 
-/* What goes into the first block that learns. */
-static void check_frozen(const struct head_case *c)
+/* What the first block that learns makes of the frozen part. */
+static void check_frozen(const struct head_case *c, int n_layers)
 {
     struct world w;
-    const struct world_options last = {1, 0.2, 0.3, 0.25};
+    const struct world_options last = {n_layers, 0.2, 0.3, 0.25};
     open_world(&w, c, &last);
     const size_t bytes = (size_t)TOKENS * 24 * sizeof(float);
-    const float *x = w.model->acts[1].attn_norm.x;
+    const float *x = w.model->acts[2 - n_layers].qkv;
     float *kept = mem_alloc(1, bytes);
     w.batch.dropout_key = key;
     const double plain = model_loss(w.model, &w.batch);
@@ -124,7 +124,8 @@ int main(void)
     for (int i = 0; i < N_CASES; i++) {
         check_slopes(&cases[i]);
         check_split(&cases[i]);
-        check_frozen(&cases[i]);
+        check_frozen(&cases[i], 1);
+        check_frozen(&cases[i], 2);
     }
     return check_end();
 }

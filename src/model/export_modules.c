@@ -1,0 +1,166 @@
+/*
+ * Heads that transformers has no class for, as a folder of sentence-transformers whose "embedding"
+ * is the logits:
+ *
+ *     modules.json                        the list of what follows
+ *     config.json, model.safetensors      the backbone, names as of a base model
+ *     1_Pooling/config.json
+ *     2_Dense/ ...                        [pooler] [dense of the mlp] output layer, in this order
+ *
+ * The pooler is a dense layer here: the pooling of sentence-transformers takes the first token's row
+ * as it is.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "export.h"
+#include "names.h"
+
+/* One dense module: where its tensors are, and whether tanh follows. */
+struct dense {
+    int weight_role;
+    bool has_tanh;
+};
+
+static int list_denses(struct dense out[3], const struct layout *l)
+{
+    int n = 0;
+    if (layout_offset(l, ROLE_POOLER, -1) >= 0)
+        out[n++] = (struct dense){ROLE_POOLER, true};
+    if (layout_offset(l, ROLE_HEAD_DENSE, -1) >= 0)
+        out[n++] = (struct dense){ROLE_HEAD_DENSE, true};
+    out[n++] = (struct dense){ROLE_HEAD_OUT, false};
+    return n;
+}
+
+static ft_status write_text(const char *folder, const char *name, const struct buffer *text)
+{
+    char path[FILE_PATH_MAX];
+    FT_TRY(file_join(path, folder, name));
+    return file_replace(path, text->data, text->used);
+}
+
+static ft_status make_folder(char out[FILE_PATH_MAX], const char *folder, const char *name)
+{
+    FT_TRY(file_join(out, folder, name));
+    return file_make_folders(out);
+}
+
+static ft_status write_list(const char *folder, int n_denses)
+{
+    struct buffer text = {0};
+    ft_status status =
+        buffer_print(&text, "[\n"
+                            "  {\"idx\": 0, \"name\": \"0\", \"path\": \"\",\n"
+                            "   \"type\": \"sentence_transformers.models.Transformer\"},\n"
+                            "  {\"idx\": 1, \"name\": \"1\", \"path\": \"1_Pooling\",\n"
+                            "   \"type\": \"sentence_transformers.models.Pooling\"}");
+    for (int i = 2; i < 2 + n_denses && status == FT_OK; i++)
+        status = buffer_print(&text,
+                              ",\n  {\"idx\": %d, \"name\": \"%d\", \"path\": \"%d_Dense\",\n"
+                              "   \"type\": \"sentence_transformers.models.Dense\"}",
+                              i, i, i);
+    if (status == FT_OK)
+        status = buffer_print(&text, "\n]\n");
+    if (status == FT_OK)
+        status = write_text(folder, "modules.json", &text);
+    buffer_clear(&text);
+    return status;
+}
+
+static ft_status write_pooling(const char *folder, const struct model_config *c)
+{
+    static const char *const words[] = {"false", "true"};
+    char place[FILE_PATH_MAX];
+    struct buffer text = {0};
+    const enum pooling pooling = c->head.pooling;
+    FT_TRY(make_folder(place, folder, "1_Pooling"));
+    ft_status status = buffer_print(&text,
+                                    "{\n"
+                                    "  \"word_embedding_dimension\": %d,\n"
+                                    "  \"pooling_mode_cls_token\": %s,\n"
+                                    "  \"pooling_mode_mean_tokens\": %s,\n"
+                                    "  \"pooling_mode_max_tokens\": false,\n"
+                                    "  \"pooling_mode_mean_sqrt_len_tokens\": false,\n"
+                                    "  \"pooling_mode_weightedmean_tokens\": false,\n"
+                                    "  \"pooling_mode_lasttoken\": %s\n"
+                                    "}\n",
+                                    c->C, words[pooling == POOLING_CLS],
+                                    words[pooling == POOLING_MEAN], words[pooling == POOLING_LAST]);
+    if (status == FT_OK)
+        status = write_text(place, "config.json", &text);
+    buffer_clear(&text);
+    return status == FT_OK ? file_sync(place) : status;
+}
+
+static const struct tensor_spec *find_role(const struct layout *l, int role)
+{
+    for (int i = 0; i < l->n_tensors; i++)
+        if (l->tensors[i].role == role)
+            return &l->tensors[i];
+    return NULL;
+}
+
+static ft_status write_dense(const char *folder, int number, const struct dense *dense,
+                             const struct layout *l, const float *params)
+{
+    char name[32], place[FILE_PATH_MAX];
+    struct buffer text = {0};
+    const struct tensor_spec *bias = find_role(l, dense->weight_role + 1);
+    struct tensor_spec tensors[2] = {*find_role(l, dense->weight_role)};
+    if (bias)
+        tensors[1] = *bias;
+    (void)snprintf(tensors[0].name, sizeof tensors[0].name, "linear.weight");
+    (void)snprintf(tensors[1].name, sizeof tensors[1].name, "linear.bias");
+    (void)snprintf(name, sizeof name, "%d_Dense", number);
+    FT_TRY(make_folder(place, folder, name));
+    ft_status status = buffer_print(
+        &text,
+        "{\n"
+        "  \"in_features\": %lld,\n"
+        "  \"out_features\": %lld,\n"
+        "  \"bias\": %s,\n"
+        "  \"activation_function\": \"%s\"\n"
+        "}\n",
+        (long long)tensors[0].dims[1], (long long)tensors[0].dims[0], bias ? "true" : "false",
+        dense->has_tanh ? "torch.nn.modules.activation.Tanh" : "torch.nn.modules.linear.Identity");
+    if (status == FT_OK)
+        status = write_text(place, "config.json", &text);
+    buffer_clear(&text);
+    if (status == FT_OK)
+        status = export_tensors(place, "model.safetensors", tensors, bias ? 2 : 1, params);
+    return status == FT_OK ? file_sync(place) : status;
+}
+
+/* The table without the head, names without the family's prefix. */
+static ft_status write_backbone(const char *folder, const struct layout *l,
+                                const struct model_config *c, const float *params,
+                                int64_t shard_bytes)
+{
+    struct layout backbone = {0};
+    const size_t prefix = strlen(tensor_prefix(c));
+    FT_TRY(FT_ALLOC(backbone.tensors, l->n_tensors));
+    for (int i = 0; i < l->n_tensors && l->tensors[i].role < ROLE_HEAD_DENSE; i++) {
+        struct tensor_spec *t = &backbone.tensors[backbone.n_tensors++];
+        *t = l->tensors[i];
+        (void)snprintf(t->name, sizeof t->name, "%s", l->tensors[i].name + prefix);
+        backbone.N += t->n;
+    }
+    const ft_status status = model_write_weights(folder, &backbone, params, shard_bytes);
+    mem_free(backbone.tensors);
+    return status;
+}
+
+ft_status export_modules(const char *folder, const struct layout *layout,
+                         const struct model_config *c, const float *params, int64_t shard_bytes)
+{
+    struct dense denses[3];
+    const int n = list_denses(denses, layout);
+    FT_TRY(write_backbone(folder, layout, c, params, shard_bytes));
+    FT_TRY(write_pooling(folder, c));
+    for (int i = 0; i < n; i++)
+        FT_TRY(write_dense(folder, 2 + i, &denses[i], layout, params));
+    return write_list(folder, n);
+}
