@@ -5,7 +5,8 @@
 #include "base/buffer.h"
 #include "model/convert.h"
 
-/* Whether transformers has a class for this head; else sentence-transformers' modules are written. */
+/* Whether transformers has a class for this head; else modules of sentence-transformers are
+ * written. */
 bool export_has_class(const struct model_config *c);
 
 /* export_config.c: config.json. */

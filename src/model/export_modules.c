@@ -7,8 +7,8 @@
  *     1_Pooling/config.json
  *     2_Dense/ ...                        [pooler] [dense of the mlp] output layer, in this order
  *
- * The pooler is a dense layer here: the pooling of sentence-transformers takes the first token's row
- * as it is.
+ * The pooler is a dense layer here: the pooling of sentence-transformers takes the first token's
+ * row as it is.
  */
 #include <stdio.h>
 #include <string.h>
