@@ -1,7 +1,8 @@
 /*
  * A group is 16 consecutive counters, that is 16 x 8 = 128 elements. Element 16 s + i of a group
  * takes the 16 bits number s of the group's counter i (word s / 2, its low or high half), so that
- * neighbours come from neighbouring counters and everything is whole vectors.
+ * neighbours come from neighbouring counters and everything is whole vectors. An element costs about
+ * 0.8 ns of one core (AVX2).
  *
  *     counter:  hi = site (16 bits), sample (48);  lo = lane (32 bits), number of the counter (32)
  */
@@ -14,7 +15,7 @@
 #include "math/kernel.h"
 #include "row.h"
 
-enum { COUNTERS = 16, GROUP = 8 * COUNTERS, ROW_CHUNK = 4 * GROUP };
+enum { COUNTERS = 16, GROUP = 8 * COUNTERS, BATCH = 4 * COUNTERS, CHUNK = 8 * BATCH };
 
 uint64_t dropout_key(uint64_t seed, int64_t epoch)
 {
@@ -38,24 +39,32 @@ static struct mask_bits mask_bits(const struct dropout *d, int64_t sample, int s
                               .keep = (float)(65536.0 / fmax(65536.0 - threshold, 1.0))};
 }
 
-/* rng_philox of COUNTERS counters at once. */
-static inline void philox_group(uint32_t words[4][COUNTERS], uint64_t key, uint64_t hi, uint64_t lo)
+static inline uint32_t high_half(uint32_t a, uint32_t b)
 {
+    return (uint32_t)((uint64_t)a * b >> 32);
+}
+
+/* rng_philox of n counters, a multiple of COUNTERS, at most BATCH. Round by round, so that the
+ * processor has many products under way. */
+static inline void philox_batch(uint32_t words[4][BATCH], uint64_t key, uint64_t hi, uint64_t lo,
+                                int n)
+{
+    uint32_t *c0 = words[0], *c1 = words[1], *c2 = words[2], *c3 = words[3];
+    uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
+    for (int i = 0; i < n; i++) {
+        c0[i] = (uint32_t)lo + (uint32_t)i, c1[i] = (uint32_t)(lo >> 32);
+        c2[i] = (uint32_t)hi, c3[i] = (uint32_t)(hi >> 32);
+    }
+    for (int round = 0; round < 10; round++) {
 #pragma omp simd
-    for (uint32_t i = 0; i < COUNTERS; i++) {
-        uint32_t c0 = (uint32_t)lo + i, c1 = (uint32_t)(lo >> 32);
-        uint32_t c2 = (uint32_t)hi, c3 = (uint32_t)(hi >> 32);
-        uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
-        for (int round = 0; round < 10; round++) {
-            const uint64_t p0 = UINT64_C(0xD2511F53) * c0, p1 = UINT64_C(0xCD9E8D57) * c2;
-            c0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;
-            c1 = (uint32_t)p1;
-            c2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
-            c3 = (uint32_t)p0;
-            k0 += UINT32_C(0x9E3779B9);
-            k1 += UINT32_C(0xBB67AE85);
+        for (int i = 0; i < n; i++) {
+            const uint32_t high0 = high_half(0xD2511F53, c0[i]), low0 = 0xD2511F53 * c0[i];
+            const uint32_t high1 = high_half(0xCD9E8D57, c2[i]), low1 = 0xCD9E8D57 * c2[i];
+            c0[i] = high1 ^ c1[i] ^ k0, c1[i] = low1;
+            c2[i] = high0 ^ c3[i] ^ k1, c3[i] = low0;
         }
-        words[0][i] = c0, words[1][i] = c1, words[2][i] = c2, words[3][i] = c3;
+        k0 += UINT32_C(0x9E3779B9);
+        k1 += UINT32_C(0xBB67AE85);
     }
 }
 
@@ -63,19 +72,22 @@ static inline void philox_group(uint32_t words[4][COUNTERS], uint64_t key, uint6
 FT_KERNEL static void groups_mask(float *mask, const struct mask_bits *m, int64_t first,
                                   int64_t n_groups)
 {
-    uint32_t words[4][COUNTERS];
+    uint32_t words[4][BATCH];
     const uint32_t threshold = m->threshold;
     const float keep = m->keep;
-    for (int64_t g = 0; g < n_groups; g++) {
-        philox_group(words, m->key, m->hi, m->lo + (uint64_t)(first + g) * COUNTERS);
-        for (int w = 0; w < 4; w++) {
-            float *low = mask + g * GROUP + (int64_t)w * 2 * COUNTERS;
+    for (int64_t at = 0; at < n_groups; at += BATCH / COUNTERS) {
+        const int n = n_groups - at < BATCH / COUNTERS ? (int)(n_groups - at) : BATCH / COUNTERS;
+        philox_batch(words, m->key, m->hi, m->lo + (uint64_t)(first + at) * COUNTERS, n * COUNTERS);
+        for (int g = 0; g < n; g++)
+            for (int w = 0; w < 4; w++) {
+                float *low = mask + (at + g) * GROUP + (int64_t)w * 2 * COUNTERS;
+                const uint32_t *word = words[w] + (int64_t)g * COUNTERS;
 #pragma omp simd
-            for (int i = 0; i < COUNTERS; i++) {
-                low[i] = (words[w][i] & 0xffff) < threshold ? 0.0f : keep;
-                low[i + COUNTERS] = words[w][i] >> 16 < threshold ? 0.0f : keep;
+                for (int i = 0; i < COUNTERS; i++) {
+                    low[i] = (word[i] & 0xffff) < threshold ? 0.0f : keep;
+                    low[i + COUNTERS] = word[i] >> 16 < threshold ? 0.0f : keep;
+                }
             }
-        }
     }
 }
 
@@ -129,9 +141,9 @@ void dropout_rows(float *x, int width, const struct dropout *d, int site,
         const int s = segment_start ? find_segment(segment_start, n_segments, row) : row;
         const int position = segment_start ? row - segment_start[s] : 0;
         const struct mask_bits m = mask_bits(d, segment_ids[s], site, (uint32_t)position);
-        float mask[ROW_CHUNK];
-        for (int at = 0; at < width; at += ROW_CHUNK) {
-            const int n = width - at < ROW_CHUNK ? width - at : ROW_CHUNK;
+        float mask[CHUNK];
+        for (int at = 0; at < width; at += CHUNK) {
+            const int n = width - at < CHUNK ? width - at : CHUNK;
             fill_mask(mask, &m, at, n);
             row_multiply(x + (int64_t)row * width + at, mask, n);
         }
