@@ -1,8 +1,10 @@
 /**
- * Grouped-query attention over packed sequences, causal or not, in tiles of query rows.
+ * Grouped-query attention over packed sequences, causal or not: short sequences whole, longer ones in
+ * tiles of query rows.
  *
  * Local; parallel over (sequence, head) pairs; results do not depend on the number of threads.
- * Memory for scores is ATTENTION_TILE rows of the longest sequence per thread, never T x T.
+ * Memory for scores is ATTENTION_TILE rows of the longest sequence per thread, for short sequences
+ * T x T.
  *
  * Source: Vaswani et al. 2017; Ainslie et al. 2023 (grouped queries); the backward pass recomputes
  * the probabilities from the log-sum-exp as Dao et al. 2022, section 3.1.

@@ -5,6 +5,8 @@
  * lengths. Online softmax over key tiles would bound it further, at the price of smaller products
  * and of rescaling the output; it would win from about T = 32k on.
  *
+ * Short sequences go another way: attention_short.c.
+ *
  * Backward: query heads of one group add to the same dk and dv. Each head writes its own copy
  * (n_tokens, D), summed afterwards in head order: no locks, and the same bits at every thread
  * count.
@@ -14,15 +16,21 @@
 #include <math.h>
 #include <omp.h>
 
+#include "attention_head.h"
 #include "math/gemm.h"
 #include "math/kernel.h"
 #include "row.h"
 
 /* Scores, their gradients and the dropout mask of one tile. */
+static size_t tile_scratch_count(int T_max)
+{
+    return 3 * (size_t)ATTENTION_TILE * (size_t)T_max;
+}
+
 size_t attention_scratch_count(int T_max, int D, int n_threads)
 {
-    (void)D;
-    return 3 * (size_t)ATTENTION_TILE * (size_t)T_max * (size_t)n_threads;
+    const size_t tile = tile_scratch_count(T_max), whole = short_scratch_count(T_max, D);
+    return (tile > whole ? tile : whole) * (size_t)n_threads;
 }
 
 /* p = softmax(scale * s) over the first n entries, the rest up to width 0; returns log-sum-exp. */
@@ -62,14 +70,6 @@ FT_KERNEL static void row_softmax_backward(float *s, float *dp, float scale, flo
         s[i] = dp[i] = 0.0f;
 }
 
-/* Where one head of one sequence lies in the packed rows. */
-struct head {
-    const struct attention_shape *s;
-    const float *q, *k, *v; /* rows of `row` elements */
-    int64_t first;          /* first packed row of the sequence */
-    int segment, T, row, out_row, h, kv;
-};
-
 /* Query rows from ... from+rows-1 of a head, and the keys that they may see: 0 ... keys-1, row i
  * only the first (causal ? from + i + 1 : keys) of them. */
 struct tile {
@@ -104,14 +104,19 @@ static int keys_of_row(const struct head *a, const struct tile *tile, int i)
     return a->s->causal ? tile->from + i + 1 : tile->keys;
 }
 
-/* x (rows, keys) *= the dropout mask of the tile, made in mask. */
-static void drop_tile(float *x, float *mask, const struct head *a, const struct tile *tile)
+bool head_mask(float *mask, const struct head *a, int from, int rows)
 {
     const struct attention_shape *s = a->s;
     if (!s->dropout || s->dropout->rate <= 0.0)
-        return;
+        return false;
     dropout_mask(mask, s->dropout, s->segment_ids[a->segment], s->site, (uint32_t)a->h,
-                 (int64_t)tile->from * a->T, (int64_t)tile->rows * a->T);
+                 (int64_t)from * a->T, (int64_t)rows * a->T);
+    return true;
+}
+
+/* x (rows, keys) *= the mask of the tile. */
+static void drop_tile(float *x, const float *mask, const struct head *a, const struct tile *tile)
+{
     for (int i = 0; i < tile->rows; i++)
         row_multiply(x + (int64_t)i * tile->keys, mask + (int64_t)i * a->T, tile->keys);
 }
@@ -129,20 +134,30 @@ static void head_forward(float *out, float *lse, const struct head *a, float *p,
         for (int i = 0; i < tile.rows; i++)
             lse[(a->first + from + i) * a->s->Hq + a->h] =
                 row_softmax(p + (int64_t)i * keys, scale, keys_of_row(a, &tile, i), keys);
-        drop_tile(p, mask, a, &tile);
+        if (head_mask(mask, a, from, tile.rows))
+            drop_tile(p, mask, a, &tile);
         gemm_nn(o + (int64_t)from * a->out_row, a->out_row, p, keys, a->v, a->row, tile.rows, D,
                 keys, 0.0f);
     }
 }
 
+/* Heads that a thread takes at a time: one of a short sequence is hardly worth the asking. */
+static int chunk_of(int T_max)
+{
+    return T_max <= 2 * ATTENTION_TILE ? 4 : 1;
+}
+
 void attention_forward(float *out, float *lse, const float *qkv, const struct attention_shape *s,
                        float *scratch, int T_max)
 {
-#pragma omp parallel for schedule(dynamic, 1)
+#pragma omp parallel for schedule(dynamic, chunk_of(T_max))
     for (int task = 0; task < s->n_segments * s->Hq; task++) {
         const struct head head = find_head(qkv, s, task);
         float *p = scratch + attention_scratch_count(T_max, s->D, omp_get_thread_num());
-        head_forward(out, lse, &head, p, p + 2 * (size_t)ATTENTION_TILE * (size_t)T_max);
+        if (head_is_short(&head))
+            short_forward(out, lse, &head, p);
+        else
+            head_forward(out, lse, &head, p, p + 2 * (size_t)ATTENTION_TILE * (size_t)T_max);
     }
 }
 
@@ -156,21 +171,18 @@ static void tile_probabilities(float *p, float *dp, float *mask, const float *d_
     gemm_nt(p, keys, a->q + (int64_t)tile->from * a->row, a->row, a->k, a->row, tile->rows, keys, D,
             0.0f);
     gemm_nt(dp, keys, d_o, a->out_row, a->v, a->row, tile->rows, keys, D, 0.0f);
-    drop_tile(dp, mask, a, tile);
+    const bool dropped = head_mask(mask, a, tile->from, tile->rows);
+    if (dropped)
+        drop_tile(dp, mask, a, tile);
     for (int i = 0; i < tile->rows; i++) {
         const int64_t at = (int64_t)i * a->out_row;
         row_softmax_backward(p + (int64_t)i * keys, dp + (int64_t)i * keys, scale,
                              lse[(a->first + tile->from + i) * Hq + a->h],
                              row_dot(d_o + at, o + at, D), keys_of_row(a, tile, i), keys);
     }
-    drop_tile(p, mask, a, tile);
+    if (dropped)
+        drop_tile(p, mask, a, tile);
 }
-
-/* Where a head's dk and dv go: rows of `row` elements. */
-struct key_gradient {
-    float *dk, *dv;
-    int row;
-};
 
 /* From the last tile to the first: the last one sees every key, so it may overwrite dk and dv. */
 static void head_backward(float *dqkv, const struct key_gradient *g, const float *dout,
@@ -238,12 +250,15 @@ void attention_backward(float *dqkv, const float *dout, const float *out, const 
                         const float *qkv, const struct attention_shape *s, float *dkv,
                         float *scratch, int T_max)
 {
-#pragma omp parallel for schedule(dynamic, 1)
+#pragma omp parallel for schedule(dynamic, chunk_of(T_max))
     for (int task = 0; task < s->n_segments * s->Hq; task++) {
         const struct head head = find_head(qkv, s, task);
         const struct key_gradient g = key_gradient(dqkv, dkv, &head);
         float *p = scratch + attention_scratch_count(T_max, s->D, omp_get_thread_num());
-        head_backward(dqkv, &g, dout, out, lse, &head, T_max, p);
+        if (head_is_short(&head))
+            short_backward(dqkv, &g, dout, lse, &head, p);
+        else
+            head_backward(dqkv, &g, dout, out, lse, &head, T_max, p);
     }
     if (s->Hq != s->Hkv)
         sum_groups(dqkv, dkv, dkv + (int64_t)s->n_tokens * s->Hq * s->D, s);

@@ -9,7 +9,7 @@ fail() {
     failures=$((failures + 1))
 }
 
-for object in activation.c.o attention.c.o loss.c.o; do
+for object in activation.c.o attention.c.o attention_short.c.o loss.c.o; do
     symbols=$(nm "$1" 2>/dev/null | awk -v object="$object:" '
         /:$/ { inside = $0 == object }
         inside && NF >= 2 { print $NF }')
