@@ -28,6 +28,11 @@ static void test_embedding_and_bias(void)
     float table[3 * 2] = {1, 2, 3, 4, 5, 6}, rows[8], dtable[6] = {0}, db[2] = {0};
     embedding_forward(rows, table, tokens, 4, 2);
     CHECK(rows[0] == 5 && rows[3] == 2 && rows[7] == 4);
+    const int32_t positions[4] = {0, 1, 0, 2};
+    float sums[8];
+    memcpy(sums, rows, sizeof rows);
+    embedding_add_forward(sums, table, positions, 4, 2);
+    CHECK(sums[0] == 6 && sums[1] == 8 && sums[3] == 6 && sums[7] == 10);
     embedding_backward(dtable, rows, tokens, 4, 2);
     CHECK(dtable[0] == 1 && dtable[2] == 3 && dtable[4] == 10 && dtable[5] == 12);
     bias_backward(db, rows, 2, 4, 2);
