@@ -1,6 +1,6 @@
 /**
- * Grouped-query attention over packed sequences, causal or not: short sequences whole, longer ones in
- * tiles of query rows.
+ * Grouped-query attention over packed sequences, causal or not: short sequences whole, longer ones
+ * in tiles of query rows.
  *
  * Local; parallel over (sequence, head) pairs; results do not depend on the number of threads.
  * Memory for scores is ATTENTION_TILE rows of the longest sequence per thread, for short sequences

@@ -19,7 +19,7 @@ struct key_gradient {
     int row;
 };
 
-/* Makes the dropout mask of query rows from ... from+rows-1 in mask (rows, T); false: no dropout. */
+/* mask (rows, T) = the dropout mask of query rows from ... from+rows-1; false: no dropout. */
 bool head_mask(float *mask, const struct head *a, int from, int rows);
 
 /* Whether the functions below take this head. */

@@ -1,9 +1,9 @@
 /*
- * Short sequences, the usual ones of an encoder: all scores of a head are one block in the cache, and
- * its products take about as long as a call of the BLAS, so they are our own. Against the tiles this
- * takes (one core, AVX2, thousands of tokens, forward / backward) 0.7 / 0.5 of the time at 26 tokens
- * and 12 heads of 32, 0.75 / 0.6 at 64, 0.85 / 0.7 at 128. Causal tiles skip what no one sees, so
- * there the border is lower.
+ * Short sequences, the usual ones of an encoder: all scores of a head are one block in the cache,
+ * and its products take about as long as a call of the BLAS, so they are our own. Against the tiles
+ * this takes (one core, AVX2, 12 heads of 32, forward / backward) 0.7 / 0.5 of the time at 26
+ * tokens, 0.75 / 0.6 at 64, 0.85 / 0.7 at 128. Causal tiles skip what no one sees, so there the
+ * border is lower.
  *
  * Rows of a head lie far apart in qkv, often by a multiple of 512 bytes, and fall on few places of
  * the first-level cache. They are copied once, with many loads under way.

@@ -1,8 +1,8 @@
 /*
  * A group is 16 consecutive counters, that is 16 x 8 = 128 elements. Element 16 s + i of a group
  * takes the 16 bits number s of the group's counter i (word s / 2, its low or high half), so that
- * neighbours come from neighbouring counters and everything is whole vectors. An element costs about
- * 0.8 ns of one core (AVX2).
+ * neighbours come from neighbouring counters and everything is whole vectors. An element costs
+ * about 0.8 ns of one core (AVX2).
  *
  *     counter:  hi = site (16 bits), sample (48);  lo = lane (32 bits), number of the counter (32)
  */
