@@ -10,6 +10,7 @@
 #include "data/samples.h"
 #include "data/split.h"
 #include "data/texts.h"
+#include "data/token_writer.h"
 #include "support/corpus_fixture.h"
 
 enum { N_MAX = 64, SEQ_LEN = 20, FIRST = 256, LAST = 257 };
@@ -571,6 +572,99 @@ static void test_prepared(const struct fixture *f)
     tokenizer_close(&other);
 }
 
+static void check_opened(const struct fixture *f, struct corpus *c, const struct expected *e,
+                         int64_t max_documents)
+{
+    struct label_names names;
+    struct document_set s;
+    CHECK_STATUS(label_names_open(&names, f->comm, &c, 1), FT_OK);
+    check_names(&names);
+    CHECK_STATUS(document_set_open(&s, f->comm, c, &names, max_documents), FT_OK);
+    check_set(&s, e);
+    document_set_close(&s);
+    label_names_clear(&names);
+}
+
+/* Files of both kinds one behind the other, columns in another order, shards among them. */
+static void test_several(const struct fixture *f)
+{
+    static struct expected e;
+    const char *names[] = {"two.jsonl", "two.csv", "other.csv"};
+    static const char other[] = "text,x,label\nshort,1,b\n,,\"1.0\"\nx,\",\",1\n";
+    struct fixture_request r;
+    struct corpus *c = NULL;
+    char prepared[FILE_PATH_MAX] = "";
+    write_jsonl(f, names[0], 2);
+    write_csv(f, names[1], 2);
+    fixture_write(f, names[2], other, sizeof other - 1);
+    CHECK_STATUS(open_corpus(&c, f, names[1], 0, 0), FT_OK);
+    (void)snprintf(prepared, sizeof prepared, "%s", c ? corpus_folder(c) : "");
+    corpus_close(&c);
+    expect(&e, 4, 0, 0, N_MAX);
+    struct hash_state *hash = hash_open(); /* only to append; the whole hash is not compared */
+    expect_document(&e, &rows[0], hash);
+    expect_document(&e, &rows[2], hash);
+    (void)hash_close(hash);
+    e.n_empty++;
+    for (int i = 0; i < 2; i++) {
+        names[1] = i == 0 ? "two.csv" : prepared;
+        fixture_request(&r, f, names, 3);
+        r.request.label_field = "label";
+        r.request.seq_len = SEQ_LEN;
+        CHECK_STATUS(corpus_open(&c, f->comm, &r.request, f->tokenizer), FT_OK);
+        struct label_names labels;
+        struct document_set s;
+        CHECK_STATUS(label_names_open(&labels, f->comm, &c, 1), FT_OK);
+        CHECK_STATUS(document_set_open(&s, f->comm, c, &labels, 0), FT_OK);
+        if (i == 0)
+            memcpy(e.texts_hash, s.texts_hash, HASH_TEXT);
+        check_set(&s, &e);
+        if (i == 0)
+            check_texts(c, &e);
+        document_set_close(&s);
+        label_names_clear(&labels);
+        corpus_close(&c);
+    }
+}
+
+/* Many small shards, each with names of its own; the set ends within one of them. */
+static void test_shards(const struct fixture *f)
+{
+    static struct expected e;
+    struct token_set_info info = {.key = "0123456789abcdef0123456789abcdef",
+                                  .data_hash = "00000000000000000000000000000000",
+                                  .max_tokens = SEQ_LEN};
+    struct token_writer writer;
+    struct corpus *c = NULL;
+    char folder[FILE_PATH_MAX];
+    hash_format(info.tokenizer_hash, tokenizer_hash(f->tokenizer));
+    expect(&e, 4, 0, 0, N_MAX);
+    fixture_write(f, "shards/x", "", 0);
+    fixture_path(folder, f, "shards");
+    token_writer_init(&writer, folder, &info, f->rank);
+    writer.limit = 2 * SEQ_LEN;
+    for (int i = e.n * f->rank / f->size; i < e.n * (f->rank + 1) / f->size; i++) {
+        const char *name = e.rows[i]->label;
+        const int64_t n_text = (int64_t)strlen(e.rows[i]->text), n = e.first[i + 1] - e.first[i];
+        const struct document_label label = {name, strlen(name), i, n_text + 2 - n};
+        const int64_t start = writer.tokens.n;
+        CHECK_STATUS(token_list_append(&writer.tokens, e.tokens + e.first[i], n), FT_OK);
+        CHECK_STATUS(token_writer_document(&writer, start, n_text, &label), FT_OK);
+    }
+    CHECK_STATUS(token_writer_finish(&writer), FT_OK);
+    CHECK_STATUS(token_writer_publish(&writer, f->comm, &info), FT_OK);
+    token_writer_clear(&writer);
+    CHECK_STATUS(open_corpus(&c, f, "shards", 0, 0), FT_OK);
+    CHECK(info.n_shards > 10);
+    const int n_all = e.n;
+    for (int n = n_all; n > n_all - 12 && c; n--) {
+        expect(&e, 4, 0, 0, n);
+        e.n_empty = 0;
+        check_opened(f, c, &e, n);
+    }
+    corpus_close(&c);
+}
+
 static void test_requests(const struct fixture *f)
 {
     static const char *const names[] = {"a.csv"};
@@ -588,6 +682,35 @@ static void test_requests(const struct fixture *f)
     r.request.seq_len = 3;
     CHECK_STATUS(corpus_open(&c, f->comm, &r.request, f->tokenizer), FT_OK);
     corpus_close(&c);
+}
+
+/* As test_memory while the shards are made. */
+static void test_memory_of_corpus(const struct fixture *f)
+{
+    static const char *const names[] = {"a.jsonl"};
+    struct fixture_request r;
+    char cache[FILE_PATH_MAX];
+    fixture_request(&r, f, names, 1);
+    fixture_path(cache, f, "cache-of-memory");
+    r.request.cache_dir = cache;
+    r.request.label_field = "label";
+    r.request.seq_len = SEQ_LEN;
+    int64_t n_good = 0;
+    for (int64_t nth = 1; nth < 300 && n_good < 2; nth++) {
+        struct corpus *c = NULL;
+        if (f->rank == f->size - 1)
+            mem_fail_nth(nth, 0);
+        const ft_status status = corpus_open(&c, f->comm, &r.request, f->tokenizer);
+        mem_fail_nth(0, 0);
+        CHECK(status == (c ? FT_OK : FT_ERR_INTERNAL));
+        n_good = status == FT_OK ? n_good + 1 : 0;
+        corpus_close(&c);
+        comm_barrier(f->comm);
+        if (f->rank == 0)
+            CHECK_STATUS(file_remove_folder(cache), FT_OK);
+        comm_barrier(f->comm);
+    }
+    CHECK(n_good == 2);
 }
 
 /* Memory that runs out on the last rank, at every allocation. */
@@ -627,7 +750,10 @@ int main(int argc, char **argv)
     test_unknown(&f);
     test_keys(&f);
     test_prepared(&f);
+    test_several(&f);
+    test_shards(&f);
     test_requests(&f);
     test_memory(&f);
+    test_memory_of_corpus(&f);
     return fixture_close(&f);
 }
