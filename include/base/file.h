@@ -53,6 +53,9 @@ ft_status file_make_folders(const char *path);
 /** fsync of a file or folder by path; FT_ERR_IO. */
 ft_status file_sync(const char *path);
 
+/** Bytes that the user may still write to the file system of a folder; FT_ERR_IO. */
+ft_status file_free_bytes(int64_t *bytes, const char *folder);
+
 /** Removes a folder with the files in it, and folders below it; missing is no failure. */
 ft_status file_remove_folder(const char *path);
 

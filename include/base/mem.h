@@ -35,6 +35,10 @@ int64_t mem_live_bytes(void);
 /** Number of successful allocations so far: a test asserts that a training step makes none. */
 int64_t mem_alloc_count(void);
 
+/** The smaller of the machine's free memory and what a control group leaves this job; -1 when not
+ * known. */
+int64_t mem_available(void);
+
 /** Test hook: the nth allocation from now (1 = next) fails; persistent: all later ones too. 0 =
  * off. */
 void mem_fail_nth(int64_t nth, int persistent);

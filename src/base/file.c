@@ -7,9 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/size.h"
 
 ft_status file_join(char out[FILE_PATH_MAX], const char *folder, const char *name)
 {
@@ -233,4 +235,17 @@ ft_status file_absolute(char out[FILE_PATH_MAX], const char *path)
     if (!getcwd(here, sizeof here))
         return ft_fail(FT_ERR_IO, "cannot read the current folder: %s", strerror(errno));
     return file_join(out, here, path);
+}
+
+ft_status file_free_bytes(int64_t *bytes, const char *folder)
+{
+    struct statvfs disk;
+    uint64_t available = 0;
+    if (statvfs(folder, &disk) != 0)
+        return ft_fail(FT_ERR_IO, "cannot ask for the free space of %s: %s", folder,
+                       strerror(errno));
+    if (!checked_mul(&available, disk.f_bavail, disk.f_frsize) || available > INT64_MAX)
+        available = INT64_MAX;
+    *bytes = (int64_t)available;
+    return FT_OK;
 }

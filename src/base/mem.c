@@ -8,6 +8,7 @@
 #include "base/mem.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -129,4 +130,29 @@ void arena_destroy(struct arena *arena)
 {
     mem_free(arena->base);
     *arena = (struct arena){0};
+}
+
+/* First number of the line that starts with key; -1 when there is none. */
+static int64_t read_number(const char *path, const char *key)
+{
+    char line[256];
+    int64_t value = -1;
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return -1;
+    while (value < 0 && fgets(line, sizeof line, file))
+        if (strncmp(line, key, strlen(key)) == 0 && strcmp(line, "max\n") != 0)
+            value = strtoll(line + strlen(key), NULL, 10);
+    (void)fclose(file);
+    return value;
+}
+
+int64_t mem_available(void)
+{
+    int64_t free_bytes = read_number("/proc/meminfo", "MemAvailable:") * 1024;
+    const int64_t limit = read_number("/sys/fs/cgroup/memory.max", "");
+    const int64_t used = read_number("/sys/fs/cgroup/memory.current", "");
+    if (limit > 0 && used >= 0 && limit - used < free_bytes)
+        free_bytes = limit - used;
+    return free_bytes;
 }

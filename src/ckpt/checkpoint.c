@@ -30,7 +30,6 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -70,17 +69,14 @@ struct target {
 
 static ft_status check_space(const char *folder, uint64_t bytes)
 {
-    struct statvfs disk;
-    if (statvfs(folder, &disk) != 0)
-        return ft_fail(FT_ERR_IO, "cannot ask for the free space of %s: %s", folder,
-                       strerror(errno));
+    int64_t free_bytes = 0;
+    FT_TRY(file_free_bytes(&free_bytes, folder));
     const double needed = 1.1 * (double)bytes;
-    const double free_bytes = (double)disk.f_bavail * (double)disk.f_frsize;
-    if (free_bytes < needed)
+    if ((double)free_bytes < needed)
         return ft_fail(FT_ERR_IO,
                        "%s: a checkpoint needs %.1f MB and the disk has %.1f MB left: nothing was "
                        "written; free some space or lower checkpoint.keep",
-                       folder, needed / 1e6, free_bytes / 1e6);
+                       folder, needed / 1e6, (double)free_bytes / 1e6);
     return FT_OK;
 }
 

@@ -1,9 +1,5 @@
 #include "train/plan.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/fault.h"
 #include "base/log.h"
 #include "model/layout.h"
@@ -13,32 +9,6 @@ static const int64_t OTHER_BYTES = INT64_C(160) << 20;
 
 /* Rows of one matrix product are counted in int. */
 enum { TOKENS_MAX = 1 << 26 };
-
-/* First number of the line that starts with key; -1 when there is none. */
-static int64_t read_number(const char *path, const char *key)
-{
-    char line[256];
-    int64_t value = -1;
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return -1;
-    while (value < 0 && fgets(line, sizeof line, file))
-        if (strncmp(line, key, strlen(key)) == 0 && strcmp(line, "max\n") != 0)
-            value = strtoll(line + strlen(key), NULL, 10);
-    (void)fclose(file);
-    return value;
-}
-
-/* The smaller of the machine's free memory and what a control group leaves this job. */
-static int64_t available_bytes(void)
-{
-    int64_t free_bytes = read_number("/proc/meminfo", "MemAvailable:") * 1024;
-    const int64_t limit = read_number("/sys/fs/cgroup/memory.max", "");
-    const int64_t used = read_number("/sys/fs/cgroup/memory.current", "");
-    if (limit > 0 && used >= 0 && limit - used < free_bytes)
-        free_bytes = limit - used;
-    return free_bytes;
-}
 
 void plan_model_shape(struct model_shape *shape, const struct settings *settings, bool trains)
 {
@@ -86,7 +56,7 @@ ft_status memory_plan_of_shape(struct memory_plan *plan, const struct comm *comm
     FT_TRY(model_activation_bytes(&plan->activations, config, shape));
     plan->total = plan->params + plan->grads + plan->moments + plan->activations + plan->other;
     plan->node = plan->total * comm_node_size(comm);
-    plan->available = available_bytes();
+    plan->available = mem_available();
     return FT_OK;
 }
 

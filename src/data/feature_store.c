@@ -1,0 +1,292 @@
+/*
+ *     CACHE/features-KEY/part-00000.h5       /L01/cls, /L01/mean, ... (documents, C) f32, and the
+ *                                            attributes format, key, first, n_documents
+ *                        part-00000.xxh3     XXH3-128 of that file, as xxhsum -c reads it
+ *                        part-00000.h5.tmp.HOST.PID   being written, or left by a dead writer
+ *
+ * HDF5 is neither crash-safe nor safe to read damaged files with. So a part is written under
+ * another name, hashed, synced and renamed, and its bytes are hashed again before HDF5 opens it. A
+ * writer that dies between the two renames leaves a part without its hash, which counts as absent:
+ * the hash of a part that is being replaced is removed first. Two jobs that make the same part at
+ * the same time each rename a whole file; where the files differ (other processors) the hash may be
+ * the other's, and the part is made once more by the next job.
+ */
+#include "feature_store.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "config/settings.h"
+#include "format/h5.h"
+
+enum { STALE_SECONDS = 86400, HOST_BYTES = 65, HASH_FILE_MAX = 256 };
+
+static const char format_name[] = "finetune features 1";
+
+int64_t feature_store_parts(const struct feature_store *s)
+{
+    return (s->n_documents + s->per_part - 1) / s->per_part;
+}
+
+int64_t feature_store_count(const struct feature_store *s, int64_t part)
+{
+    const int64_t left = s->n_documents - part * s->per_part;
+    return left < s->per_part ? left : s->per_part;
+}
+
+static void dataset_name(char name[H5_NAME_BYTES], int kind)
+{
+    static const char *const poolings[FEATURE_POOLINGS] = {"cls", "mean", "last"};
+    (void)snprintf(name, H5_NAME_BYTES, "/L%02d/%s", kind / FEATURE_POOLINGS + 1,
+                   poolings[kind % FEATURE_POOLINGS]);
+}
+
+static ft_status part_path(char out[FILE_PATH_MAX], const struct feature_store *s, int64_t part,
+                           const char *suffix)
+{
+    char name[64 + HOST_BYTES];
+    (void)snprintf(name, sizeof name, "part-%05lld.%s", (long long)part, suffix);
+    return file_join(out, s->folder, name);
+}
+
+static void host_name(char host[HOST_BYTES])
+{
+    if (gethostname(host, HOST_BYTES) != 0)
+        (void)snprintf(host, HOST_BYTES, "unknown");
+    host[HOST_BYTES - 1] = '\0';
+}
+
+/* Whether nobody writes "NAME.tmp.HOST.PID" any more. */
+static bool is_dead(const char *name, const char *path)
+{
+    char host[HOST_BYTES];
+    struct stat info;
+    const char *marker = strstr(name, ".tmp."), *dot = strrchr(name, '.');
+    if (!marker || lstat(path, &info) != 0 || !S_ISREG(info.st_mode))
+        return false;
+    host_name(host);
+    const size_t n = strlen(host), at = (size_t)(marker - name) + 5;
+    const bool is_ours =
+        dot > marker + 4 && (size_t)(dot - name) == at + n && strncmp(name + at, host, n) == 0;
+    const long process = strtol(dot + 1, NULL, 10);
+    if (is_ours && process > 0 && process != (long)getpid() && kill((pid_t)process, 0) != 0 &&
+        errno == ESRCH)
+        return true;
+    return time(NULL) - info.st_mtime > STALE_SECONDS;
+}
+
+ft_status feature_store_prepare(const struct feature_store *s)
+{
+    char path[FILE_PATH_MAX];
+    FT_TRY(file_make_folders(s->folder));
+    DIR *folder = opendir(s->folder);
+    if (!folder)
+        return ft_fail(FT_ERR_IO, "cannot read folder %s: %s", s->folder, strerror(errno));
+    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;)
+        if (file_join(path, s->folder, entry->d_name) == FT_OK && is_dead(entry->d_name, path))
+            (void)unlink(path);
+    (void)closedir(folder);
+    return FT_OK;
+}
+
+/* Whether the part's bytes are those whose hash stands beside it; a failing disk is an error. */
+static ft_status check_hash(bool *is_whole, const char *path, const char *hash_path)
+{
+    struct hash_value value;
+    char *recorded = NULL, text[HASH_TEXT];
+    size_t bytes = 0;
+    *is_whole = false;
+    if (!file_exists(path) || !file_exists(hash_path))
+        return FT_OK; /* never finished */
+    ft_status status = file_read_all(&recorded, &bytes, hash_path, HASH_FILE_MAX);
+    if (status == FT_OK)
+        status = hash_file(&value, NULL, path);
+    if (status == FT_OK) {
+        hash_format(text, value);
+        *is_whole = bytes >= HASH_TEXT - 1 && memcmp(recorded, text, HASH_TEXT - 1) == 0;
+        if (!*is_whole)
+            status = ft_fail(FT_ERR_INPUT, "%s was damaged: its XXH3-128 is %s, %s says %.32s",
+                             path, text, file_base_name(hash_path), recorded);
+    }
+    mem_free(recorded);
+    return status;
+}
+
+static ft_status expect(const struct h5_file *file, const char *name, int64_t expected)
+{
+    int64_t found = 0;
+    FT_TRY(h5_get_i64(file, "/", name, &found));
+    return found == expected ? FT_OK
+                             : ft_fail(FT_ERR_INPUT, "%s is %lld, expected %lld", name,
+                                       (long long)found, (long long)expected);
+}
+
+static ft_status expect_text(const struct h5_file *file, const char *name, const char *expected)
+{
+    char *found = NULL;
+    FT_TRY(h5_get_text(file, "/", name, &found));
+    const ft_status status =
+        strcmp(found, expected) == 0
+            ? FT_OK
+            : ft_fail(FT_ERR_INPUT, "%s is \"%.64s\", expected \"%s\"", name, found, expected);
+    mem_free(found);
+    return status;
+}
+
+static ft_status look_inside(const struct feature_store *s, const struct h5_file *file,
+                             int64_t part, bool *has)
+{
+    const int64_t n = feature_store_count(s, part);
+    FT_TRY(expect_text(file, "format", format_name));
+    FT_TRY(expect_text(file, "key", s->key));
+    FT_TRY(expect(file, "first", part * s->per_part));
+    FT_TRY(expect(file, "n_documents", n));
+    for (int kind = 0; kind < s->n_kinds; kind++) {
+        char name[H5_NAME_BYTES];
+        int n_dims;
+        int64_t dims[H5_DIMS_MAX];
+        dataset_name(name, kind);
+        if (!h5_has(file, name))
+            continue;
+        FT_TRY(h5_dims(file, name, H5_F32, &n_dims, dims));
+        if (n_dims != 2 || dims[0] != n || dims[1] != s->C)
+            return ft_fail(FT_ERR_INPUT, "%s is not of shape (%lld, %d)", name, (long long)n, s->C);
+        has[kind] = true;
+    }
+    return FT_OK;
+}
+
+static ft_status look(const struct feature_store *s, int64_t part, bool *has)
+{
+    char path[FILE_PATH_MAX], hash_path[FILE_PATH_MAX];
+    struct h5_file *file = NULL;
+    bool is_whole = false;
+    FT_TRY(part_path(path, s, part, "h5"));
+    FT_TRY(part_path(hash_path, s, part, "xxh3"));
+    FT_TRY(check_hash(&is_whole, path, hash_path));
+    if (!is_whole)
+        return FT_OK;
+    FT_TRY(h5_open(&file, path));
+    ft_status status = look_inside(s, file, part, has);
+    if (status == FT_ERR_INPUT)
+        status = ft_fail_within(status, "%s", path);
+    (void)h5_close(&file);
+    return status;
+}
+
+ft_status feature_store_look(const struct feature_store *s, int64_t part, bool *has)
+{
+    memset(has, 0, (size_t)s->n_kinds * sizeof *has);
+    const ft_status status = look(s, part, has);
+    if (status != FT_ERR_INPUT)
+        return status;
+    memset(has, 0, (size_t)s->n_kinds * sizeof *has);
+    log_warn("%s: this part of the features is made anew", ft_error_text());
+    return FT_OK;
+}
+
+static ft_status put_all(const struct feature_store *s, struct h5_file *file, int64_t part,
+                         const bool *kinds, const float *data)
+{
+    const int64_t dims[2] = {feature_store_count(s, part), s->C};
+    FT_TRY(h5_put_text(file, "/", "format", format_name));
+    FT_TRY(h5_put_text(file, "/", "key", s->key));
+    FT_TRY(h5_put_i64(file, "/", "first", part * s->per_part));
+    FT_TRY(h5_put_i64(file, "/", "n_documents", dims[0]));
+    for (int kind = 0; kind < s->n_kinds; kind++) {
+        char name[H5_NAME_BYTES];
+        if (!kinds[kind])
+            continue;
+        dataset_name(name, kind);
+        FT_TRY(h5_write(file, name, H5_F32, 2, dims, data));
+        data += dims[0] * dims[1];
+    }
+    return FT_OK;
+}
+
+/* The part under its temporary name, on the disk, and its hash. */
+static ft_status write_temporary(char hash[HASH_TEXT], const struct feature_store *s, int64_t part,
+                                 const bool *kinds, const float *data, const char *path)
+{
+    struct h5_file *file = NULL;
+    struct hash_value value;
+    FT_TRY(fault_point("features-write"));
+    (void)unlink(path); /* of an earlier process of the same number */
+    FT_TRY(h5_create(&file, path));
+    ft_status status = put_all(s, file, part, kinds, data);
+    if (status != FT_OK) {
+        char text[FT_ERR_TEXT_MAX];
+        (void)snprintf(text, sizeof text, "%s", ft_error_text());
+        (void)h5_close(&file);
+        return ft_fail(status, "%s", text);
+    }
+    FT_TRY(h5_close(&file));
+    FT_TRY(hash_file(&value, NULL, path));
+    hash_format(hash, value);
+    return file_sync(path);
+}
+
+static ft_status move(const char *from, const char *to)
+{
+    return rename(from, to) == 0
+               ? FT_OK
+               : ft_fail(FT_ERR_IO, "cannot rename %s to %s: %s", from, to, strerror(errno));
+}
+
+/* Gives part and hash their names, the hash last. */
+static ft_status publish(const struct feature_store *s, int64_t part, const char *hash,
+                         const char *from, const char *hash_from)
+{
+    char path[FILE_PATH_MAX], hash_path[FILE_PATH_MAX], line[HASH_FILE_MAX];
+    FT_TRY(part_path(path, s, part, "h5"));
+    FT_TRY(part_path(hash_path, s, part, "xxh3"));
+    const int n = snprintf(line, sizeof line, "%s  %s\n", hash, file_base_name(path));
+    FT_TRY(file_replace(hash_from, line, (size_t)n));
+    if (unlink(hash_path) != 0 && errno != ENOENT)
+        return ft_fail(FT_ERR_IO, "cannot remove %s: %s", hash_path, strerror(errno));
+    FT_TRY(move(from, path));
+    FT_TRY(move(hash_from, hash_path));
+    return file_sync(s->folder);
+}
+
+ft_status feature_store_write(const struct feature_store *s, int64_t part, const bool *kinds,
+                              const float *data)
+{
+    char host[HOST_BYTES], suffix[HOST_BYTES + 32], hash[HASH_TEXT];
+    char path[FILE_PATH_MAX], hash_path[FILE_PATH_MAX];
+    host_name(host);
+    (void)snprintf(suffix, sizeof suffix, "h5.tmp.%s.%ld", host, (long)getpid());
+    FT_TRY(part_path(path, s, part, suffix));
+    (void)snprintf(suffix, sizeof suffix, "xxh3.tmp.%s.%ld", host, (long)getpid());
+    FT_TRY(part_path(hash_path, s, part, suffix));
+    ft_status status = write_temporary(hash, s, part, kinds, data, path);
+    if (status == FT_OK)
+        status = publish(s, part, hash, path, hash_path);
+    if (status != FT_OK) {
+        (void)unlink(path);
+        (void)unlink(hash_path);
+    }
+    return status;
+}
+
+ft_status feature_store_read(const struct feature_store *s, int64_t part, int kind, float *out)
+{
+    char path[FILE_PATH_MAX], name[H5_NAME_BYTES];
+    struct h5_file *file = NULL;
+    FT_TRY(part_path(path, s, part, "h5"));
+    FT_TRY(h5_open(&file, path));
+    dataset_name(name, kind);
+    const ft_status status = h5_read(file, name, H5_F32, feature_store_count(s, part) * s->C, out);
+    (void)h5_close(&file);
+    return status;
+}
