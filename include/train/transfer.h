@@ -5,6 +5,7 @@
 #ifndef FT_TRAIN_TRANSFER_H
 #define FT_TRAIN_TRANSFER_H
 
+#include "model/head_file.h"
 #include "train/evaluate.h"
 
 /**
@@ -15,6 +16,10 @@
  * @return FT_OK; FT_STOPPED when a signal asked for a stop: features that are done are kept
  */
 ft_status transfer_run(struct comm *world, const struct settings *settings);
+
+/** Reads output.dir/head.h5 (transfer_head_clear). FT_ERR_INPUT where there is none. Not
+ * collective. */
+ft_status transfer_read_head(struct transfer_head *head, const struct settings *settings);
 
 /** The labels of output.dir/head.h5 (label_names_clear). Not collective. */
 ft_status transfer_read_labels(struct label_names *labels, const struct settings *settings);
