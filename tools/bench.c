@@ -4,7 +4,8 @@
  * Measures, in one run on one process: the rate of sgemm on the model's own matrix shapes (forward,
  * input gradient and weight gradient of every layer, weighted by their FLOPs in a step), then fp32
  * training steps (forward, backward, AdamW) on random tokens, by phase. The ratio of the two says
- * how much of the step is matrix product. Prints a table, and one JSON line at the end.
+ * how much of the step is matrix product. An encoder learns to tell two classes, with the dropout of
+ * its config.json. Prints a table, and one JSON line at the end.
  */
 #include <omp.h>
 #include <stdio.h>
@@ -33,8 +34,12 @@ static int list_shapes(struct linear_shape *s, const struct model_config *c, int
     const int chunk = n < LM_CHUNK ? n : LM_CHUNK, q = c->Hq * c->D;
     s[0] = (struct linear_shape){"q,k,v", n, c->C, q + 2 * c->Hkv * c->D, c->L};
     s[1] = (struct linear_shape){"attention output", n, q, c->C, c->L};
-    s[2] = (struct linear_shape){"gate,up", n, c->C, 2 * c->F, c->L};
+    const bool is_gated = c->activation == ACTIVATION_SWIGLU;
+    s[2] = (struct linear_shape){is_gated ? "gate,up" : "up", n, c->C, is_gated ? 2 * c->F : c->F,
+                                 c->L};
     s[3] = (struct linear_shape){"down", n, c->F, c->C, c->L};
+    if (c->is_encoder)
+        return SHAPES_MAX - 1;
     s[4] = (struct linear_shape){"output layer", chunk, c->C, c->V, (double)n / chunk};
     return SHAPES_MAX;
 }
@@ -115,6 +120,10 @@ static void random_batch(struct batch *b, int V, int step)
         b->targets[t] = b->tokens[(t + 1) % b->n_tokens];
     for (int s = 0; s <= b->n_segments; s++)
         b->segment_start[s] = s * b->seq_len;
+    for (int s = 0; s < b->n_segments; s++) {
+        b->segment_ids[s] = (int64_t)step * b->n_segments + s;
+        b->labels[s] = (int32_t)(b->segment_ids[s] % 2);
+    }
 }
 
 struct bench {
@@ -138,11 +147,15 @@ static ft_status bench_create(struct bench *b, const struct model_config *c, con
     FT_TRY(FT_ALLOC(b->batch.tokens, B * T));
     FT_TRY(FT_ALLOC(b->batch.targets, B * T));
     FT_TRY(FT_ALLOC(b->batch.positions, B * T));
+    FT_TRY(FT_ALLOC(b->batch.segment_ids, B));
+    FT_TRY(FT_ALLOC(b->batch.labels, B));
     return FT_ALLOC(b->batch.segment_start, B + 1);
 }
 
 static void bench_destroy(struct bench *b)
 {
+    mem_free(b->batch.labels);
+    mem_free(b->batch.segment_ids);
     mem_free(b->batch.segment_start);
     mem_free(b->batch.positions);
     mem_free(b->batch.targets);
@@ -201,6 +214,9 @@ static ft_status run(const char *path, int T, int B, int steps)
     if (T < 1 || T > config.T_max || B < 1 || B > 1024 || steps < 1 || steps > STEPS_MAX)
         return ft_fail(FT_ERR_USAGE, "seq_len 1-%d, micro_batch 1-1024, steps 1-%d", config.T_max,
                        STEPS_MAX);
+    if (config.is_encoder)
+        config.head =
+            (struct head_config){2, model_config_pooling(&config, POOLING_AUTO), HEAD_LINEAR, true};
     const double sgemm = measure_sgemm(&config, B * T);
     if (sgemm <= 0)
         return FT_ERR_INTERNAL;

@@ -7,6 +7,7 @@
 #include "model/model.h"
 #include "support/example_files.h"
 #include "support/golden.h"
+#include "token/tokenizer.h"
 
 enum { TEXTS = 20, WIDTH = 384, MOST = 1024 };
 
@@ -42,6 +43,27 @@ static void read_texts(struct texts *t)
     json_decref(json);
 }
 
+/* The texts themselves give those ids. */
+static void check_ids(const struct texts *t, const char *path)
+{
+    json_t *json;
+    struct tokenizer *tokenizer = NULL;
+    struct token_list ids = {0};
+    CHECK_STATUS(json_read_file(&json, TESTS_DIR "/golden/minilm_reference.json", 1 << 20), FT_OK);
+    CHECK_STATUS(tokenizer_open(&tokenizer, path), FT_OK);
+    for (int s = 0; s < TEXTS; s++) {
+        const json_t *text = json_object_get(json_array_get(json, (size_t)s), "text");
+        CHECK_STATUS(tokenizer_encode_document(tokenizer, &ids, json_string_value(text),
+                                               json_string_length(text), 512, NULL),
+                     FT_OK);
+    }
+    CHECK((int64_t)ids.n == t->batch.n_tokens &&
+          memcmp(ids.ids, t->tokens, (size_t)ids.n * sizeof *ids.ids) == 0);
+    token_list_clear(&ids);
+    tokenizer_close(&tokenizer);
+    json_decref(json);
+}
+
 struct result {
     const struct model *model;
     const struct batch *batch;
@@ -73,6 +95,7 @@ static void check_embeddings(struct model *model)
     struct weights *file;
     double worst = 0;
     read_texts(&texts);
+    check_ids(&texts, SOURCE_DIR "/models/minilm");
     result.model = model;
     result.batch = &texts.batch;
     CHECK(texts.longest <= model->max_length && texts.batch.n_tokens <= model->max_tokens);
