@@ -122,6 +122,7 @@ static void check_new_head(void)
         mean += (double)p[i] / (double)(bias - from);
     CHECK(fabs(mean) < 3 * 0.02 / 24);
     CHECK(sum_of_squares(p + bias, 24) == 0 && p[l->N - 1] == 0);
+    CHECK(memcmp(p + from, p + layout_offset(l, ROLE_HEAD_OUT, -1), 24 * sizeof *p) != 0);
     model_init_head(w.model, 6);
     CHECK(memcmp(before + from, p + from, (size_t)n * sizeof *p) != 0);
     model_init_head(w.model, 5);
