@@ -4,8 +4,8 @@
  * Measures, in one run on one process: the rate of sgemm on the model's own matrix shapes (forward,
  * input gradient and weight gradient of every layer, weighted by their FLOPs in a step), then fp32
  * training steps (forward, backward, AdamW) on random tokens, by phase. The ratio of the two says
- * how much of the step is matrix product. An encoder learns to tell two classes, with the dropout of
- * its config.json. Prints a table, and one JSON line at the end.
+ * how much of the step is matrix product. An encoder learns to tell two classes, with its dropout.
+ * Prints a table, and one JSON line at the end.
  */
 #include <omp.h>
 #include <stdio.h>
