@@ -35,9 +35,9 @@ void lbfgs_second_half(struct lbfgs *memory, float *q);
 
 /**
  * Remembers the step t * direction, over which the gradient went from `before` to `after`. A pair
- * without positive curvature is left out.
+ * without positive curvature is left out: then false.
  */
-void lbfgs_push(struct lbfgs *memory, double t, const float *direction, const float *after,
+bool lbfgs_push(struct lbfgs *memory, double t, const float *direction, const float *after,
                 const float *before);
 
 /** Forgets all pairs. */

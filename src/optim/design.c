@@ -129,7 +129,7 @@ size_t design_scratch_count(const struct design *s, int p)
     const size_t per_row = (size_t)s->d + 1;
     if (s->x)
         return (size_t)count_groups(s->n) * (size_t)p * per_row;
-    return (size_t)p * ((size_t)s->n > per_row ? (size_t)s->n : per_row);
+    return (size_t)sparse_stride(p) * ((size_t)s->n > per_row ? (size_t)s->n : per_row);
 }
 
 void design_forward(float *z, const struct design *s, const float *w, int p, float *scratch)

@@ -2,15 +2,16 @@
  * Sparse designs are kept by rows and by columns: the forward product gathers along rows, the
  * transposed one along columns, so that each element of a result has one owner and one order of
  * summation, whatever the number of threads. The coefficients (or residuals) of a batch are
- * transposed first, so that one entry of x meets all p of them in one place.
+ * transposed first, LANES to a vector, so that one entry of x meets all p of them in one place.
  */
 #include "design_sparse.h"
 
 #include <string.h>
 
 #include "base/mem.h"
+#include "math/kernel.h"
 
-enum { LANES = 16, CHUNK = 256 };
+enum { LANES = 8, CHUNK = 256 };
 
 void sparse_rows_clear(struct sparse_rows *rows)
 {
@@ -77,24 +78,61 @@ out:
     return status;
 }
 
-/* to (columns, p) = from (p, columns)^T, rows of `from` being ld apart. */
-static void transpose(float *to, const float *from, int64_t ld, int p, int columns)
+int sparse_stride(int p)
 {
-#pragma omp parallel for schedule(static)
-    for (int at = 0; at < columns; at += CHUNK)
-        for (int k = 0; k < p; k++)
-            for (int j = at; j < at + CHUNK && j < columns; j++)
-                to[(int64_t)j * p + k] = from[k * ld + j];
+    return p == 1 ? 1 : (p + LANES - 1) / LANES * LANES;
 }
 
-/* sum[lane] += value * dense[index][from + lane] over the entries first ... last-1. */
-static void gather(double sum[LANES], const int32_t *index, const float *value, int64_t first,
-                   int64_t last, const float *dense, int p, int from, int lanes)
+/* to (columns, stride) = from (p, columns)^T, rows of `from` being ld apart; the rest is 0. */
+static void transpose(float *to, const float *from, int64_t ld, int p, int columns)
 {
-    for (int64_t e = first; e < last; e++) {
-        const float *row = dense + (int64_t)index[e] * p + from;
-        for (int k = 0; k < lanes; k++)
-            sum[k] += (double)(value[e] * row[k]);
+    const int stride = sparse_stride(p);
+#pragma omp parallel for schedule(static)
+    for (int at = 0; at < columns; at += CHUNK)
+        for (int k = 0; k < stride; k++)
+            for (int j = at; j < at + CHUNK && j < columns; j++)
+                to[(int64_t)j * stride + k] = k < p ? from[k * ld + j] : 0.0f;
+}
+
+/* A run of entries: a row of x, or a column of it. */
+struct run {
+    const int32_t *index;
+    const float *value;
+    int64_t n;
+};
+
+FT_KERNEL static double gather_one(const struct run *run, const float *dense)
+{
+    double sum = 0;
+    for (int64_t e = 0; e < run->n; e++)
+        sum += (double)(run->value[e] * dense[run->index[e]]);
+    return sum;
+}
+
+/* sum[k] = sum over the entries of value * dense[index][k], rows of `dense` being stride apart. */
+FT_KERNEL static void gather_lanes(double sum[LANES], const struct run *run, const float *dense,
+                                   int stride)
+{
+    double total[LANES] = {0};
+    for (int64_t e = 0; e < run->n; e++) {
+        const float *row = dense + (int64_t)run->index[e] * stride, value = run->value[e];
+#pragma omp simd
+        for (int k = 0; k < LANES; k++)
+            total[k] += (double)(value * row[k]);
+    }
+    memcpy(sum, total, sizeof total);
+}
+
+/* The same for all p of them, out[k * ld]. */
+static void gather(float *out, int64_t ld, const struct run *run, const float *dense, int p)
+{
+    if (p == 1)
+        out[0] = (float)gather_one(run, dense);
+    for (int from = 0; p > 1 && from < p; from += LANES) {
+        double sum[LANES];
+        gather_lanes(sum, run, dense + from, sparse_stride(p));
+        for (int k = from; k < from + LANES && k < p; k++)
+            out[k * ld] = (float)sum[k - from];
     }
 }
 
@@ -104,16 +142,14 @@ void sparse_forward(float *z, const struct design *s, const float *w, int p, flo
     const int64_t ld = s->d + 1;
     transpose(scratch, w, ld, p, s->d);
 #pragma omp parallel for schedule(dynamic, CHUNK)
-    for (int i = 0; i < s->n; i++)
-        for (int from = 0; from < p; from += LANES) {
-            const int lanes = p - from < LANES ? p - from : LANES;
-            double sum[LANES] = {0};
-            gather(sum, rows->column, rows->value, rows->row_start[i], rows->row_start[i + 1],
-                   scratch, p, from, lanes);
-            for (int k = 0; k < lanes; k++)
-                z[(int64_t)(from + k) * s->n + i] =
-                    (float)(sum[k] + (double)w[(from + k) * ld + s->d]);
-        }
+    for (int i = 0; i < s->n; i++) {
+        const int64_t from = rows->row_start[i];
+        const struct run run = {rows->column + from, rows->value + from,
+                                rows->row_start[i + 1] - from};
+        gather(z + i, s->n, &run, scratch, p);
+        for (int k = 0; k < p; k++)
+            z[(int64_t)k * s->n + i] += w[k * ld + s->d];
+    }
 }
 
 void sparse_backward(float *dw, const struct design *s, const float *r, int p, float *scratch)
@@ -121,15 +157,11 @@ void sparse_backward(float *dw, const struct design *s, const float *r, int p, f
     const int64_t ld = s->d + 1;
     transpose(scratch, r, s->n, p, s->n);
 #pragma omp parallel for schedule(dynamic, CHUNK)
-    for (int j = 0; j < s->d; j++)
-        for (int from = 0; from < p; from += LANES) {
-            const int lanes = p - from < LANES ? p - from : LANES;
-            double sum[LANES] = {0};
-            gather(sum, s->row, s->value, s->column_start[j], s->column_start[j + 1], scratch, p,
-                   from, lanes);
-            for (int k = 0; k < lanes; k++)
-                dw[(from + k) * ld + j] = (float)sum[k];
-        }
+    for (int j = 0; j < s->d; j++) {
+        const int64_t from = s->column_start[j];
+        const struct run run = {s->row + from, s->value + from, s->column_start[j + 1] - from};
+        gather(dw + j, ld, &run, scratch, p);
+    }
     design_row_sums(dw + s->d, (int)ld, r, p, s->n);
 }
 

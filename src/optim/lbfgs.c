@@ -48,7 +48,7 @@ void lbfgs_second_half(struct lbfgs *l, float *q)
     }
 }
 
-void lbfgs_push(struct lbfgs *l, double t, const float *direction, const float *after,
+bool lbfgs_push(struct lbfgs *l, double t, const float *direction, const float *after,
                 const float *before)
 {
     const int i = (l->newest + 1) % LBFGS_MEMORY;
@@ -59,10 +59,11 @@ void lbfgs_push(struct lbfgs *l, double t, const float *direction, const float *
     }
     const double sy = lbfgs_dot(s, y, l->n);
     if (!(sy > 1e-10 * sqrt(lbfgs_dot(s, s, l->n) * lbfgs_dot(y, y, l->n))))
-        return;
+        return false;
     l->inverse[i] = 1.0 / sy;
     l->newest = i;
     l->used += l->used < LBFGS_MEMORY;
+    return true;
 }
 
 void lbfgs_forget(struct lbfgs *l)

@@ -41,6 +41,7 @@ struct task {
     float *w, *g;    /* (C, d + 1) */
     double *partial; /* (loss_partial_count) */
     struct lbfgs memory;
+    double scale; /* of H0 */
     double f, t, gradient;
     int iterations;
     bool is_stuck;
@@ -129,6 +130,7 @@ static ft_status prepare_tasks(struct work *w, const int32_t *labels,
         if (!(problems[q].l2 >= 0) || !isfinite(problems[q].l2))
             return ft_fail(FT_ERR_INTERNAL, "problem %d: l2 %g", q, problems[q].l2);
         task->index = q;
+        task->scale = 1.0;
         task->l2 = w->C == 1 ? problems[q].l2 / 2 : problems[q].l2;
         task->rows = (struct loss_rows){.n = n, .C = w->C, .labels = labels};
         task->rows.row_weight = problems[q].row_weight;
@@ -241,8 +243,11 @@ static void find_directions(struct work *w)
     precondition_all(w);
 #pragma omp parallel for schedule(dynamic)
     for (int slot = 0; slot < w->n_active; slot++) {
+        struct task *task = w->active[slot];
         float *p = w->p + slot * w->N;
-        lbfgs_second_half(&w->active[slot]->memory, p);
+        for (int64_t e = 0; e < w->N; e++)
+            p[e] *= (float)task->scale;
+        lbfgs_second_half(&task->memory, p);
         for (int64_t e = 0; e < w->N; e++)
             p[e] = -p[e];
     }
@@ -282,8 +287,11 @@ static void move(struct work *w, int slot)
     if (task->t == 0) {
         task->is_stuck = task->memory.used == 0;
         lbfgs_forget(&task->memory);
-    } else {
-        lbfgs_push(&task->memory, task->t, p, grad, task->g);
+    } else if (lbfgs_push(&task->memory, task->t, p, grad, task->g)) {
+        const struct lbfgs *memory = &task->memory;
+        task->scale =
+            precondition_scale(w->precondition, task->l2_index, memory->y + memory->newest * w->N,
+                               w->C, 1.0 / memory->inverse[memory->newest]);
     }
     memcpy(task->g, grad, (size_t)w->N * sizeof *grad);
 }

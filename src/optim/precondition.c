@@ -4,11 +4,15 @@
  * 1/K X^T X / n + l2, one matrix for all classes and all folds, is inverted instead. The columns
  * are centred, so the bias stands alone. Boehning's bound has 1/2 in place of 1/K.
  *
- * It costs n d^2 / 2 + d^3 / 3 multiplications once and d^2 a row and iteration; above WIDEST
- * columns the diagonal has to do.
+ * It costs n d^2 / 2 + d^3 / 3 multiplications once and d^2 a row and iteration. Sparse designs, and
+ * those above WIDEST columns, have to do with the diagonal. Its square root is used: rare terms come
+ * in groups that stand in the same texts, and the diagonal alone would let each of them make up for
+ * all. TF-IDF of 8,349 long texts, 7 classes, gradient to 1e-5: 83 iterations; 121 without, and
+ * more than 500 with the full diagonal.
  */
 #include "precondition.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -82,17 +86,38 @@ void precondition_destroy(struct precondition **precondition)
     FT_FREE(*precondition);
 }
 
+/* Divisor of column j where there is no factor. */
+static float divisor(const struct precondition *p, int l2_index, int j)
+{
+    const float curvature = (float)p->curvature, l2 = (float)p->l2[l2_index];
+    return sqrtf(curvature * (j < p->d ? p->diagonal[j] : 1.0f) + (j < p->d ? l2 : 0.0f) + 1e-12f);
+}
+
 void precondition_apply(const struct precondition *p, int l2_index, float *rows, int m)
 {
     const int ld = p->d + 1;
-    const double l2 = p->l2[l2_index];
     if (p->factor[l2_index])
         cholesky_solve_rows(rows, ld, m, p->factor[l2_index], p->d);
     for (int k = 0; k < m; k++) {
         float *row = rows + (int64_t)k * ld;
-        if (!p->factor[l2_index])
-            for (int j = 0; j < p->d; j++)
-                row[j] /= (float)(p->curvature * (double)p->diagonal[j] + l2 + 1e-10);
-        row[p->d] /= (float)p->curvature;
+        if (p->factor[l2_index])
+            row[p->d] /= (float)p->curvature;
+        for (int j = 0; !p->factor[l2_index] && j < ld; j++)
+            row[j] /= divisor(p, l2_index, j);
     }
+}
+
+double precondition_scale(const struct precondition *p, int l2_index, const float *y, int m,
+                          double sy)
+{
+    const int ld = p->d + 1;
+    double sum = 0;
+    if (p->factor[l2_index])
+        return 1.0;
+    for (int k = 0; k < m; k++)
+        for (int j = 0; j < ld; j++) {
+            const double value = (double)y[(int64_t)k * ld + j];
+            sum += value * value / (double)divisor(p, l2_index, j);
+        }
+    return sy / sum;
 }
