@@ -56,4 +56,7 @@ ft_status bag_of_words_fit(struct bag_of_words *bag);
  */
 ft_status bag_of_words_take_rows(struct bag_of_words *bag, struct sparse_rows *rows);
 
+/** Bytes of the vocabulary and its weights, as they would have to be stored. */
+int64_t bag_of_words_bytes(const struct bag_of_words *bag);
+
 #endif

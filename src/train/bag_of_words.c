@@ -239,3 +239,10 @@ ft_status bag_of_words_take_rows(struct bag_of_words *b, struct sparse_rows *row
     b->starts.used = sizeof *starts;
     return FT_OK;
 }
+
+int64_t bag_of_words_bytes(const struct bag_of_words *bag)
+{
+    /* the words, and of each column its idf and the two words that it is made of */
+    return (int64_t)bag->text.used +
+           bag->n_columns * (int64_t)(sizeof(float) + 2 * sizeof(int32_t));
+}
