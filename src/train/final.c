@@ -19,8 +19,8 @@ static ft_status write_into(const char *folder, struct session *s)
 {
     FT_TRY(file_remove_folder(folder));
     FT_TRY(file_make_folders(folder));
-    FT_TRY(model_write_folder(folder, s->model->layout, &s->config, s->model->params, NULL,
-                              s->settings->model.path));
+    FT_TRY(model_write_folder(folder, s->model->layout, &s->config, s->model->params,
+                              s->labels.names, s->settings->model.path));
     FT_TRY(tokenizer_write(s->tokenizer, folder));
     return file_sync(folder);
 }
