@@ -34,6 +34,14 @@ static inline uint32_t utf8_decode(const char *text, int *bytes)
     return (p[0] & 7u) << 18 | (p[1] & 0x3fu) << 12 | (p[2] & 0x3fu) << 6 | (p[3] & 0x3fu);
 }
 
+/** Whether a code point is white space (White_Space of Unicode). */
+static inline bool utf8_is_space(uint32_t code)
+{
+    return (code >= 9 && code <= 13) || code == 0x20 || code == 0x85 || code == 0xa0 ||
+           code == 0x1680 || (code >= 0x2000 && code <= 0x200a) || code == 0x2028 ||
+           code == 0x2029 || code == 0x202f || code == 0x205f || code == 0x3000;
+}
+
 /** Writes a code point (at most U+10FFFF); gives the bytes written (1 ... 4). */
 static inline int utf8_encode(char out[4], uint32_t code)
 {

@@ -1,4 +1,5 @@
-/** What the readers of tokenizer.json's parts share. Inside of token/ alone. */
+/** What the readers of tokenizer.json and of a folder's other files share. Inside of token/ alone.
+ */
 #ifndef FT_TOKEN_JSON_PARTS_H
 #define FT_TOKEN_JSON_PARTS_H
 
@@ -36,5 +37,20 @@ ft_status json_part_read_wordpiece(struct tokenizer *t, const json_t *root, cons
 
 /** post_processor, when all tokens are known: what encode_document puts around a text. */
 ft_status json_part_read_template(struct tokenizer *t, const json_t *part);
+
+/* A folder with vocab.txt alone, in the order of these calls: */
+
+/** Reads the tokens. */
+ft_status tokenizer_read_vocab(struct tokenizer *t, const char *path);
+
+/** Refuses special tokens of a tokenizer_config.json or special_tokens_map.json that a vocab.txt
+ * does not hold, or that have flags. */
+ft_status tokenizer_check_vocab_roles(const json_t *config);
+
+/** Reads the rules from tokenizer_config.json; the roles are known. */
+ft_status tokenizer_read_vocab_rules(struct tokenizer *t, const json_t *config);
+
+/** Makes the model, the added tokens and the template. */
+ft_status tokenizer_finish_vocab(struct tokenizer *t);
 
 #endif

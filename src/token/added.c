@@ -31,14 +31,6 @@ ft_status added_add(struct added *added, struct added_token token, const char *t
     return FT_OK;
 }
 
-/** \s of Rust's regex: White_Space. */
-static bool is_space(uint32_t code)
-{
-    return (code >= 9 && code <= 13) || code == 0x20 || code == 0x85 || code == 0xa0 ||
-           code == 0x1680 || (code >= 0x2000 && code <= 0x200a) || code == 0x2028 ||
-           code == 0x2029 || code == 0x202f || code == 0x205f || code == 0x3000;
-}
-
 /** \w of Rust's regex: Alphabetic, M, Nd, Pc, Join_Control (Unicode Technical Standard 18, annex
  * C). */
 static bool is_word_character(uint32_t code)
@@ -86,12 +78,12 @@ static void strip(struct added_match *match, unsigned flags, const char *text, s
     int n = 0;
     while (flags & ADDED_LSTRIP && match->start > taken) {
         const size_t before = step_back(text, match->start);
-        if (!is_space(utf8_decode(text + before, &n)))
+        if (!utf8_is_space(utf8_decode(text + before, &n)))
             break;
         match->start = before;
     }
     while (flags & ADDED_RSTRIP && match->end < bytes &&
-           is_space(utf8_decode(text + match->end, &n)))
+           utf8_is_space(utf8_decode(text + match->end, &n)))
         match->end += (size_t)n;
 }
 

@@ -26,14 +26,6 @@ static bool in_ranges(const struct bert_ranges *ranges, uint32_t code)
     return low < ranges->n && code >= ranges->items[low].first;
 }
 
-/** White_Space of Unicode. */
-static bool is_space(uint32_t code)
-{
-    return (code >= 9 && code <= 13) || code == 0x20 || code == 0x85 || code == 0xa0 ||
-           code == 0x1680 || (code >= 0x2000 && code <= 0x200a) || code == 0x2028 ||
-           code == 0x2029 || code == 0x202f || code == 0x205f || code == 0x3000;
-}
-
 static bool is_han(uint32_t code)
 {
     static const struct bert_range HAN[] = {
@@ -63,7 +55,7 @@ static ft_status add_code(const struct bert *bert, struct normal *scratch, size_
 {
     if (bert->clean && in_ranges(&bert_others, code))
         return FT_OK;
-    if (bert->clean && is_space(code))
+    if (bert->clean && utf8_is_space(code))
         code = ' ';
     const bool han = bert->spaced && is_han(code);
     if (han)
@@ -183,7 +175,7 @@ static int kind_at(const char *text, int *taken)
     if ((unsigned char)*text < 0x80)
         return KINDS[(unsigned char)*text];
     const uint32_t code = utf8_decode(text, taken);
-    return is_space(code) ? SPACE : in_ranges(&bert_punctuation, code) ? ALONE : IN_WORD;
+    return utf8_is_space(code) ? SPACE : in_ranges(&bert_punctuation, code) ? ALONE : IN_WORD;
 }
 
 size_t bert_next_word(const char *text, size_t bytes, size_t *at)

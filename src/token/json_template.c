@@ -1,7 +1,7 @@
 /*
- * post_processor of a tokenizer.json: the special tokens around a single text. A Sequence of
- * processors works inside out, each around what the ones before it made. ByteLevel moves offsets
- * alone, which are not read here.
+ * post_processor of a tokenizer.json: the special tokens around a single text. ByteLevel moves
+ * offsets alone, which are not read here. In a Sequence only one processor may add tokens: a second
+ * one takes the pieces of the first for texts of their own.
  */
 #include <string.h>
 
@@ -49,7 +49,7 @@ static ft_status check_type_id(const json_t *piece)
 }
 
 /** One piece of "single": a special token, or the text. */
-static ft_status read_piece(struct tokenizer *t, struct token_list around[2], int *n_texts,
+static ft_status read_piece(struct tokenizer *t, struct token_list *const around[2], int *n_texts,
                             const json_t *specials, const json_t *piece)
 {
     json_t *special = NULL, *sequence = NULL;
@@ -66,13 +66,14 @@ static ft_status read_piece(struct tokenizer *t, struct token_list around[2], in
     FT_TRY(json_get_text(part, "id", &id, NULL));
     FT_TRY(check_type_id(part));
     if (has_special)
-        return add_special(t, &around[*n_texts > 0], specials, id);
+        return add_special(t, around[*n_texts > 0], specials, id);
     if (strcmp(id, "A") != 0 || ++*n_texts > 1)
         return ft_fail(FT_ERR_INPUT, "\"single\" does not hold the text (\"A\") just once");
     return FT_OK;
 }
 
-static ft_status read_pieces(struct tokenizer *t, struct token_list around[2], const json_t *part)
+static ft_status read_pieces(struct tokenizer *t, struct token_list *const around[2],
+                             const json_t *part)
 {
     static const char *const KEYS[] = {"type", "single", "pair", "special_tokens", NULL};
     json_t *pieces = NULL, *specials = NULL, *piece;
@@ -100,42 +101,18 @@ static ft_status read_pair(struct tokenizer *t, struct token_list *list, const j
 }
 
 /** BertProcessing, RobertaProcessing: cls, text, sep. */
-static ft_status read_cls_sep(struct tokenizer *t, struct token_list around[2], const json_t *part)
+static ft_status read_cls_sep(struct tokenizer *t, struct token_list *const around[2],
+                              const json_t *part)
 {
     static const char *const KEYS[] = {"type", "sep", "cls", "trim_offsets", "add_prefix_space",
                                        NULL};
     FT_TRY(json_part_only_keys(part, "it", KEYS));
-    FT_TRY(read_pair(t, &around[0], part, "cls"));
-    return read_pair(t, &around[1], part, "sep");
+    FT_TRY(read_pair(t, around[0], part, "cls"));
+    return read_pair(t, around[1], part, "sep");
 }
 
-/** Puts around[0] before what is before a text already, and around[1] behind. */
-static ft_status wrap(struct tokenizer *t, struct token_list around[2])
-{
-    FT_TRY(token_list_append(&around[0], t->before.ids, t->before.n));
-    FT_TRY(token_list_append(&t->after, around[1].ids, around[1].n));
-    const struct token_list inner = t->before;
-    t->before = around[0];
-    around[0] = inner;
-    return t->before.n + t->after.n <= TEMPLATE_MAX
-               ? FT_OK
-               : ft_fail(FT_ERR_INPUT, "more than %d special tokens around a text", TEMPLATE_MAX);
-}
-
-typedef ft_status (*processor_reader)(struct tokenizer *t, struct token_list around[2],
+typedef ft_status (*processor_reader)(struct tokenizer *t, struct token_list *const around[2],
                                       const json_t *part);
-
-static ft_status read_with(struct tokenizer *t, processor_reader read, const json_t *part,
-                           const char *where, const char *type)
-{
-    struct token_list around[2] = {{0}};
-    ft_status status = read(t, around, part);
-    if (status == FT_OK)
-        status = wrap(t, around);
-    token_list_clear(&around[0]);
-    token_list_clear(&around[1]);
-    return status == FT_OK ? FT_OK : ft_fail_within(status, "%s %s", where, type);
-}
 
 /** A processor that is no Sequence. */
 static ft_status read_processor(struct tokenizer *t, const json_t *part, const char *where)
@@ -151,8 +128,14 @@ static ft_status read_processor(struct tokenizer *t, const json_t *part, const c
     if (json_part_is(type, "ByteLevel"))
         return FT_OK;
     for (size_t i = 0; i < sizeof PROCESSORS / sizeof *PROCESSORS; i++) {
-        if (json_part_is(type, PROCESSORS[i].type))
-            return read_with(t, PROCESSORS[i].read, part, where, type);
+        if (!json_part_is(type, PROCESSORS[i].type))
+            continue;
+        if (tokenizer_template_size(t) > 0)
+            return ft_fail(FT_ERR_INPUT, "%s %s is the second that adds tokens; one is read", where,
+                           type);
+        struct token_list *const around[2] = {&t->before, &t->after};
+        const ft_status status = PROCESSORS[i].read(t, around, part);
+        return status == FT_OK ? FT_OK : ft_fail_within(status, "%s %s", where, type);
     }
     return json_part_unknown(where, type ? type : "null");
 }

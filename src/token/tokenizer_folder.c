@@ -3,8 +3,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
-#include "format/json.h"
-#include "token/parts.h"
+#include "token/json_parts.h"
 
 #define CONFIG_MAX (64ull << 20) /* bytes of tokenizer_config.json, config.json, a template */
 
@@ -53,8 +52,6 @@ static ft_status copy_template(char **out, const json_t *config)
 
 static ft_status read_tokens(struct tokenizer *t, const json_t *config)
 {
-    if (!json_is_object(config))
-        return ft_fail(FT_ERR_INPUT, "no JSON object");
     for (int role = 0; role < ROLES; role++)
         FT_TRY(copy_token(&t->roles[role], config, token_role_key((enum token_role)role)));
     FT_TRY(copy_template(&t->chat_template, config));
@@ -100,7 +97,8 @@ static ft_status read_config(struct tokenizer *t, const char *folder, const char
     if (!file_exists(path))
         return FT_OK;
     FT_TRY(json_read_file(&root, path, CONFIG_MAX));
-    const ft_status status = read(t, root);
+    const ft_status status =
+        json_is_object(root) ? read(t, root) : ft_fail(FT_ERR_INPUT, "no JSON object");
     json_decref(root);
     return status == FT_OK ? FT_OK : ft_fail_within(status, "%s", path);
 }
@@ -117,18 +115,58 @@ static ft_status read_template_file(struct tokenizer *t, const char *folder)
     return file_read_all(&t->chat_template, &bytes, path, CONFIG_MAX);
 }
 
-ft_status tokenizer_read_folder(struct tokenizer *t, const char *folder)
+/** Roles that tokenizer_config.json does not name; an end of text is not sought here. */
+static ft_status read_map(struct tokenizer *t, const json_t *map)
+{
+    for (int role = 0; role < ROLES; role++) {
+        if (role != ROLE_EOS && !t->roles[role])
+            FT_TRY(copy_token(&t->roles[role], map, token_role_key((enum token_role)role)));
+    }
+    return t->json ? FT_OK : tokenizer_check_vocab_roles(map);
+}
+
+/** The rules of a vocab.txt, whose special tokens have been read from both files. */
+static ft_status read_rules(struct tokenizer *t, const char *folder)
 {
     char path[FILE_PATH_MAX];
-    FT_TRY(file_join(path, folder, "tokenizer.json"));
-    if (!file_exists(path))
+    FT_TRY(file_join(path, folder, "added_tokens.json"));
+    if (file_exists(path))
         return ft_fail(FT_ERR_INPUT,
-                       "%s does not exist; save it there with tokenizer.save_pretrained() of "
-                       "transformers",
+                       "%s beside a vocab.txt is not read; save the tokenizer anew with "
+                       "AutoTokenizer and save_pretrained() of transformers, which writes a "
+                       "tokenizer.json",
                        path);
-    FT_TRY(file_read_all(&t->json, &t->json_bytes, path, TOKENIZER_FILE_MAX));
-    FT_TRY(tokenizer_parse_json(t, t->json, t->json_bytes, path));
+    t->cleanup = t->bert.clean = t->bert.spaced = t->bert.lower = t->bert.strip = true;
+    FT_TRY(read_config(t, folder, "tokenizer_config.json", tokenizer_read_vocab_rules));
+    const ft_status status = tokenizer_finish_vocab(t);
+    return status == FT_OK ? FT_OK : ft_fail_within(status, "%s", folder);
+}
+
+/** tokenizer.json, else the tokens of vocab.txt. */
+static ft_status read_tokenizer(struct tokenizer *t, const char *folder)
+{
+    char path[FILE_PATH_MAX], vocab[FILE_PATH_MAX];
+    FT_TRY(file_join(path, folder, "tokenizer.json"));
+    FT_TRY(file_join(vocab, folder, "vocab.txt"));
+    if (file_exists(path)) {
+        FT_TRY(file_read_all(&t->json, &t->json_bytes, path, TOKENIZER_FILE_MAX));
+        return tokenizer_parse_json(t, t->json, t->json_bytes, path);
+    }
+    if (file_exists(vocab))
+        return tokenizer_read_vocab(t, vocab);
+    return ft_fail(FT_ERR_INPUT,
+                   "%s does not exist, nor does a vocab.txt; save it there with "
+                   "tokenizer.save_pretrained() of transformers",
+                   path);
+}
+
+ft_status tokenizer_read_folder(struct tokenizer *t, const char *folder)
+{
+    FT_TRY(read_tokenizer(t, folder));
     FT_TRY(read_config(t, folder, "tokenizer_config.json", read_tokens));
+    FT_TRY(read_config(t, folder, "special_tokens_map.json", read_map));
     FT_TRY(read_template_file(t, folder));
+    if (!t->json)
+        FT_TRY(read_rules(t, folder));
     return t->eos < 0 ? read_config(t, folder, "config.json", read_eos_id) : FT_OK;
 }

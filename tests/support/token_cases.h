@@ -143,8 +143,10 @@ static inline void build_text(struct buffer *out, const json_t *rule, const json
     }
 }
 
-/** The texts of torture.jsonl; gives their number. */
-static inline size_t check_texts(struct tokenizer *t, const char *name, const json_t *wanted)
+typedef void (*text_visitor)(void *context, const char *name, const char *text, size_t bytes);
+
+/** Visits the texts of torture.jsonl; gives their number. */
+static inline size_t visit_texts(text_visitor visit, void *context)
 {
     size_t n = 0;
     FILE *texts = fopen(TOKEN_GOLDEN "torture.jsonl", "r");
@@ -152,18 +154,18 @@ static inline size_t check_texts(struct tokenizer *t, const char *name, const js
     for (json_t *line;
          texts && (line = json_loadf(texts, JSON_ALLOW_NUL | JSON_DISABLE_EOF_CHECK, NULL)) != NULL;
          json_decref(line), n++) {
-        const char *key = json_string_value(json_object_get(line, "name"));
         const json_t *text = json_object_get(line, "text");
-        check_case(t, name, key, json_object_get(wanted, key), json_string_value(text),
-                   json_string_length(text));
+        visit(context, json_string_value(json_object_get(line, "name")), json_string_value(text),
+              json_string_length(text));
     }
     if (texts)
         (void)fclose(texts);
+    CHECK(n > 250);
     return n;
 }
 
-/** The texts of torture_rules.json; gives their number. */
-static inline size_t check_rules(struct tokenizer *t, const char *name, const json_t *wanted)
+/** Visits the texts of torture_rules.json; gives their number. */
+static inline size_t visit_rules(text_visitor visit, void *context)
 {
     json_t *rules = golden_json("torture_rules.json"), *assigned = golden_json("assigned14.json");
     json_t *rule;
@@ -171,16 +173,28 @@ static inline size_t check_rules(struct tokenizer *t, const char *name, const js
     json_array_foreach(rules, i, rule)
     {
         struct buffer text = {0};
-        const char *key = json_string_value(json_object_get(rule, "name"));
         build_text(&text, rule, assigned);
-        check_case(t, name, key, json_object_get(wanted, key), text.data ? text.data : "",
-                   text.used);
+        visit(context, json_string_value(json_object_get(rule, "name")), text.data ? text.data : "",
+              text.used);
         buffer_clear(&text);
         n++;
     }
     json_decref(rules);
     json_decref(assigned);
+    CHECK(n > 50);
     return n;
+}
+
+struct case_context {
+    struct tokenizer *t;
+    const char *label;
+    const json_t *wanted;
+};
+
+static inline void visit_case(void *context, const char *name, const char *text, size_t bytes)
+{
+    const struct case_context *c = context;
+    check_case(c->t, c->label, name, json_object_get(c->wanted, name), text, bytes);
 }
 
 /** Texts against hashes_<name>.json: all of them, or without those that a rule makes. */
@@ -189,13 +203,10 @@ static inline void check_cases(struct tokenizer *t, const char *name, bool all)
     char file[256];
     (void)snprintf(file, sizeof file, "hashes_%s.json", name);
     json_t *hashes = golden_json(file);
-    const json_t *wanted = json_object_get(hashes, name);
-    const size_t n_texts = check_texts(t, name, wanted);
-    CHECK(n_texts > 250);
-    if (all) {
-        const size_t n_rules = check_rules(t, name, wanted);
-        CHECK(n_rules > 50 && n_texts + n_rules == json_object_size(wanted));
-    }
+    struct case_context context = {t, name, json_object_get(hashes, name)};
+    const size_t n_texts = visit_texts(visit_case, &context);
+    if (all)
+        CHECK(n_texts + visit_rules(visit_case, &context) == json_object_size(context.wanted));
     json_decref(hashes);
 }
 

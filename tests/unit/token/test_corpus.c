@@ -1,4 +1,4 @@
-/* token/: the tokenizer of a real model on real text: all of legal_train and legal_test. */
+/* token/: the tokenizers of real models on real text: all of legal_* and sentiment_*. */
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -6,6 +6,7 @@
 #include "support/token_cases.h"
 
 #define MODEL SOURCE_DIR "/models/smollm2.gguf"
+#define ENCODER SOURCE_DIR "/models/minilm"
 
 /** Ids of all documents in file order against corpus_hashes.json; gives bytes and seconds. */
 static void check_corpus(struct tokenizer *t, const char *name, const json_t *wanted, double *bytes,
@@ -42,14 +43,16 @@ static void check_corpus(struct tokenizer *t, const char *name, const json_t *wa
     token_list_clear(&list);
 }
 
-static void test_corpus(struct tokenizer *t)
+/** Sets of the list, which ends with NULL; the last one is timed. */
+static void test_corpus(struct tokenizer *t, const char *golden, const char *const *names)
 {
-    json_t *root = golden_json("corpus_hashes.json");
+    json_t *root = golden_json(golden);
     double bytes = 0, seconds = 0;
-    check_corpus(t, "legal_test", json_object_get(root, "legal_test"), &bytes, &seconds);
-    bytes = seconds = 0;
-    check_corpus(t, "legal_train", json_object_get(root, "legal_train"), &bytes, &seconds);
-    printf("legal_train: %.1f MB in %.2f s, %.1f MB/s\n", bytes * 1e-6, seconds,
+    for (size_t i = 0; names[i]; i++) {
+        bytes = seconds = 0;
+        check_corpus(t, names[i], json_object_get(root, names[i]), &bytes, &seconds);
+    }
+    printf("%s, last set: %.1f MB in %.2f s, %.1f MB/s\n", golden, bytes * 1e-6, seconds,
            bytes * 1e-6 / seconds);
 #if !defined(__SANITIZE_ADDRESS__)
     CHECK(bytes * 1e-6 / seconds >= 3.0); /* what `tokenizers` does on one thread */
@@ -76,21 +79,75 @@ static void test_written(struct tokenizer *t)
     CHECK_STATUS(file_remove_folder(folder), FT_OK);
 }
 
+static void put_copy(const char *folder, const char *name)
+{
+    char from[FILE_PATH_MAX], to[FILE_PATH_MAX], *text = NULL;
+    size_t bytes = 0;
+    CHECK_STATUS(file_join(from, ENCODER, name), FT_OK);
+    CHECK_STATUS(file_join(to, folder, name), FT_OK);
+    CHECK_STATUS(file_read_all(&text, &bytes, from, 1 << 26), FT_OK);
+    CHECK_STATUS(file_replace(to, text, bytes), FT_OK);
+    mem_free(text);
+}
+
+/* vocab.txt is the same tokenizer as tokenizer.json. */
+static void test_vocab(const struct tokenizer *t)
+{
+    char folder[64];
+    struct tokenizer *again = NULL;
+    (void)snprintf(folder, sizeof folder, "token-vocab-%ld", (long)getpid());
+    CHECK_STATUS(file_make_folders(folder), FT_OK);
+    put_copy(folder, "vocab.txt");
+    put_copy(folder, "tokenizer_config.json");
+    put_copy(folder, "special_tokens_map.json");
+    CHECK_STATUS(tokenizer_open(&again, folder), FT_OK);
+    if (again) {
+        const struct hash_value a = tokenizer_hash(t), b = tokenizer_hash(again);
+        CHECK(a.high == b.high && a.low == b.low);
+    }
+    tokenizer_close(&again);
+    CHECK_STATUS(file_remove_folder(folder), FT_OK);
+}
+
+static void test_encoder(void)
+{
+    static const char *const names[] = {"sentiment_test", "sentiment_train", "legal_test",
+                                        "legal_train", NULL};
+    struct tokenizer *t = NULL;
+    CHECK_STATUS(tokenizer_open(&t, ENCODER), FT_OK);
+    if (!t)
+        return;
+    CHECK(tokenizer_eos(t) == -1 && tokenizer_vocab_size(t) == 30522);
+    CHECK(tokenizer_template_size(t) == 2);
+    CHECK(strcmp(tokenizer_kind(t), "WordPiece, lower-case") == 0);
+    check_cases(t, "minilm", true);
+    check_decoding(t, "minilm");
+    test_corpus(t, "corpus_hashes_minilm.json", names);
+    test_vocab(t);
+    tokenizer_close(&t);
+}
+
 int main(void)
 {
+    static const char *const names[] = {"legal_test", "legal_train", NULL};
     struct tokenizer *t = NULL;
     if (!check_example_file(MODEL) || !check_example_file(SOURCE_DIR "/data/legal_train.jsonl") ||
-        !check_example_file(SOURCE_DIR "/data/legal_test.jsonl"))
+        !check_example_file(SOURCE_DIR "/data/legal_test.jsonl") ||
+        !check_example_file(SOURCE_DIR "/data/sentiment_train.jsonl") ||
+        !check_example_file(SOURCE_DIR "/data/sentiment_test.jsonl") ||
+        !check_example_file(ENCODER "/tokenizer.json"))
         return check_end();
     CHECK_STATUS(tokenizer_open(&t, MODEL), FT_OK);
     if (t) {
         CHECK(tokenizer_eos(t) == 2 && tokenizer_vocab_size(t) == 49152);
+        CHECK(tokenizer_template_size(t) == 0);
         CHECK(strcmp(tokenizer_kind(t), "byte-level BPE, smollm split") == 0);
         check_cases(t, "smollm2.gguf", true);
         check_decoding(t, "smollm2.gguf");
-        test_corpus(t);
+        test_corpus(t, "corpus_hashes.json", names);
         test_written(t);
     }
     tokenizer_close(&t);
+    test_encoder();
     return check_end();
 }
