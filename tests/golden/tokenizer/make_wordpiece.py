@@ -6,9 +6,12 @@ tools/fetch_examples.py.
     python3 make_wordpiece.py [ROOT]               ROOT holds models/ and data/; default: the checkout
 
 wordpiece.json        WordPiece of 1,500 tokens, trained on the pieces of make_tokenizers.py without
-                      a normalizer, so that capitals, accents and marks are in the vocabulary
+                      a normalizer, so that capitals, accents and marks are in the vocabulary.  Kept
+                      where it is there: the trainer breaks ties by chance
 bert_rules.json       [{"name", "normalizer", "cases": {case: hash}}]: the texts of torture.jsonl and
-                      torture_rules.json.  The XXH3-128 is over the UTF-8 text that the normalizer
+                      torture_rules.json; "every": all code points but surrogates, ascending, with
+                      a line feed between two of them; "meet": marks that meet, and change
+                      places, when what is between them is dropped.  The XXH3-128 is over the UTF-8 text that the normalizer
                       makes, a line feed, and the words of BertPreTokenizer with a line feed between
                       two of them
 hashes_wordpiece.json, hashes_wordpiece-cased.json, hashes_minilm.json
@@ -79,7 +82,7 @@ def train(texts):
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece(prefix="##", cleanup=True)
     tokenizer.add_special_tokens([special(text) for text in SPECIALS])
-    tokenizer.add_tokens(["New Word", "\u00c9t\u00e9"])  # normalized: found after the normalizer
+    tokenizer.add_tokens(["New Word", "\u00c9t\u00e9", "we do not"])  # normalized: found after the normalizer
     data = json.loads(tokenizer.to_str())
     data["normalizer"] = normalizer("uncased")
     data["truncation"] = {"direction": "Right", "max_length": 8, "strategy": "LongestFirst",
@@ -167,7 +170,7 @@ def decode_cases(tokenizer):
     generator = random.Random(SEED + 3)
     groups = [[generator.randrange(tokenizer.get_vocab_size()) for _ in range(12)]
               for _ in range(24)]
-    for text in ("do not isn't I'm he's we've they're . , ? ! ' x", "[CLS] a [SEP]", ". first",
+    for text in ("We do not isn't I'm he's we've they're . , ? ! ' x", "[CLS] a [SEP]", ". first",
                  "##ing ing"):
         groups.append(tokenizer.encode(text, add_special_tokens=False).ids)
     return [{"ids": ids, "text": tokenizer.decode(ids, skip_special_tokens=False),
@@ -177,6 +180,8 @@ def decode_cases(tokenizer):
 
 def write_rules(texts):
     blocks = []
+    every = "\n".join(chr(code) for code in range(0x110000) if not 0xD800 <= code <= 0xDFFF)
+    texts = texts | {"every": every, "meet": "x\u302e\x01\U0001d165y\u302e\u200d\U0001d165"}
     for name in VARIANTS:
         rules = normalizer(name)
         tokenizer = reference({**json.loads((HERE / "wordpiece.json").read_text()),
@@ -193,9 +198,11 @@ def main():
     ranges = json.loads((HERE / "assigned14.json").read_text())
     codes = [code for low, high in ranges for code in range(low, high + 1)]
     texts = torture_texts()
-    data = train(training_texts(root / "data/legal_train.jsonl", codes))
-    (HERE / "wordpiece.json").write_text(json.dumps(data, ensure_ascii=False, indent=0) + "\n",
-                                         encoding="utf-8")
+    if not (HERE / "wordpiece.json").exists():
+        (HERE / "wordpiece.json").write_text(json.dumps(
+            train(training_texts(root / "data/legal_train.jsonl", codes)), ensure_ascii=False,
+            indent=0) + "\n", encoding="utf-8")
+    data = json.loads((HERE / "wordpiece.json").read_text(encoding="utf-8"))
     write_rules(texts)
     minilm = reference(json.loads((root / "models/minilm/tokenizer.json").read_text()))
     tokenizers_ = {"wordpiece": reference(data),

@@ -327,10 +327,22 @@ static void put_texts(struct buffer *b, const char *key, const char *const *text
         build_string(b, texts[i]);
 }
 
-static void build_gguf(struct buffer *b, const struct gguf_case *c)
+static void build_bool(struct buffer *b, const char *key, int value)
+{
+    if (value < 0)
+        return;
+    build_key(b, key, 7);
+    build_put(b, (uint64_t)value, 1);
+}
+
+/** Roles beside EOS: -1 leaves a key out. */
+static void build_gguf(struct buffer *b, const struct gguf_case *c, int bos, int add_bos,
+                       int add_eos)
 {
     size_t n = 0;
-    build_start(b, 3, 0, 4u + (c->model != NULL) + (c->pre != NULL));
+    build_start(b, 3, 0,
+                4u + (c->model != NULL) + (c->pre != NULL) + (bos >= 0) + (add_bos >= 0) +
+                    (add_eos >= 0));
     if (c->model)
         build_text(b, "tokenizer.ggml.model", c->model);
     if (c->pre)
@@ -345,6 +357,10 @@ static void build_gguf(struct buffer *b, const struct gguf_case *c)
     for (size_t i = 0; i < n; i++)
         build_put(b, (uint64_t)c->types[i], 4);
     build_u32(b, "tokenizer.ggml.eos_token_id", c->eos);
+    if (bos >= 0)
+        build_u32(b, "tokenizer.ggml.bos_token_id", (uint32_t)bos);
+    build_bool(b, "tokenizer.ggml.add_bos_token", add_bos);
+    build_bool(b, "tokenizer.ggml.add_eos_token", add_eos);
     build_align(b, 32);
 }
 
@@ -357,7 +373,7 @@ static void test_gguf(void)
         struct tokenizer *t = NULL;
         struct buffer b = {0};
         const int before = check_failures;
-        build_gguf(&b, c);
+        build_gguf(&b, c, -1, -1, -1);
         CHECK_STATUS(file_replace(path, b.data, b.used), FT_OK);
         if (c->message) {
             CHECK_FAILS(tokenizer_open(&t, path), FT_ERR_INPUT, c->message);
@@ -379,6 +395,52 @@ static void test_gguf(void)
     CHECK_STATUS(file_remove_folder("token-empty"), FT_OK);
 }
 
+/* BOS and EOS around a text, as the metadata asks for them. */
+static void test_gguf_template(void)
+{
+    static const struct {
+        const char *pre;
+        int bos, add_bos, add_eos; /* -1: no key */
+        int64_t n;
+        int32_t ids[4];
+        const char *message;
+    } cases[] = {
+        {"smollm", 0, -1, -1, 1, {2}, NULL},
+        {"smollm", 0, 0, 0, 1, {2}, NULL},
+        {"smollm", 0, 1, 0, 2, {0, 2}, NULL},
+        {"smollm", 0, 1, 1, 3, {0, 2, 3}, NULL},
+        {"smollm", -1, 0, 1, 2, {2, 3}, NULL},
+        {"llama-bpe", 0, -1, -1, 2, {0, 2}, NULL},
+        {"llama-bpe", -1, -1, -1, 1, {2}, NULL},
+        {"smollm", -1, 1, -1, 0, {0}, "add_bos_token is true, but tokenizer.ggml.bos_token_id"},
+    };
+    static const struct gguf_case RIGHT_CASE = {"right", "gpt2", "smollm", TOKENS,
+                                                {"a b"}, TYPES,  3,        NULL};
+    char path[64];
+    (void)snprintf(path, sizeof path, "token-template-%ld.gguf", (long)getpid());
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct gguf_case c = RIGHT_CASE;
+        struct buffer b = {0};
+        struct tokenizer *t = NULL;
+        struct token_list list = {0};
+        c.pre = cases[i].pre;
+        build_gguf(&b, &c, cases[i].bos, cases[i].add_bos, cases[i].add_eos);
+        CHECK_STATUS(file_replace(path, b.data, b.used), FT_OK);
+        if (cases[i].message) {
+            CHECK_FAILS(tokenizer_open(&t, path), FT_ERR_INPUT, cases[i].message);
+        } else {
+            CHECK_STATUS(tokenizer_open(&t, path), FT_OK);
+            CHECK_STATUS(tokenizer_encode_document(t, &list, "abab", 4, cases[i].n, NULL), FT_OK);
+            CHECK(tokenizer_template_size(t) == cases[i].n - 1 && list.n == cases[i].n &&
+                  memcmp(list.ids, cases[i].ids, (size_t)list.n * sizeof(int32_t)) == 0);
+        }
+        token_list_clear(&list);
+        tokenizer_close(&t);
+        buffer_clear(&b);
+    }
+    CHECK(unlink(path) == 0);
+}
+
 int main(void)
 {
     test_right();
@@ -386,5 +448,6 @@ int main(void)
     test_sizes();
     test_changed_bytes();
     test_gguf();
+    test_gguf_template();
     return check_end();
 }

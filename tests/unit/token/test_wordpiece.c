@@ -61,8 +61,24 @@ static void visit_rule(void *context, const char *name, const char *text, size_t
     buffer_clear(&normal);
 }
 
+/** All code points but surrogates, a line feed between two of them. */
+static void build_every(struct buffer *out)
+{
+    for (uint32_t code = 0; code < 0x110000; code++) {
+        char text[5] = "\n";
+        if (code >= 0xd800 && code <= 0xdfff)
+            continue;
+        const size_t n = 1 + (size_t)utf8_encode(text + 1, code);
+        CHECK_STATUS(buffer_append(out, text + (code == 0), n - (code == 0)), FT_OK);
+    }
+}
+
 static void test_rules(void)
 {
+    static const char meet[] = "x\xe3\x80\xae\x01\xf0\x9d\x85\xa5y\xe3\x80\xae\xe2\x80\x8d"
+                               "\xf0\x9d\x85\xa5";
+    struct buffer every = {0};
+    build_every(&every);
     json_t *root = golden_json("bert_rules.json"), *variant;
     size_t i;
     CHECK(json_array_size(root) == 6);
@@ -79,9 +95,12 @@ static void test_rules(void)
         bert_prepare(&c.bert);
         (void)visit_texts(visit_rule, &c);
         (void)visit_rules(visit_rule, &c);
+        visit_rule(&c, "every", every.data, every.used);
+        visit_rule(&c, "meet", meet, sizeof meet - 1);
         normal_clear(&c.normal);
         buffer_clear(&c.out);
     }
+    buffer_clear(&every);
     json_decref(root);
 }
 
