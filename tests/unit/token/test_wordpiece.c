@@ -1,4 +1,5 @@
-/* token/: BERT's rules and WordPiece against `tokenizers`, templates, vocab.txt, what is written. */
+/* token/: BERT's rules and WordPiece against `tokenizers`, templates, vocab.txt, and what is
+ * written. */
 #include <unistd.h>
 
 #include "support/token_cases.h"
