@@ -29,6 +29,9 @@ ft_status memory_plan_of_shape(struct memory_plan *plan, const struct comm *comm
                                const struct settings *settings, const struct model_config *config,
                                const struct model_shape *shape);
 
+/** Adds what stands beside the model: feature matrices of mode transfer. */
+void memory_plan_add(struct memory_plan *plan, const struct comm *comm, int64_t bytes);
+
 /** Prints the plan (rank 0's) and refuses with numbers, FT_ERR_USAGE, where a node lacks memory.
  * Collective. */
 ft_status memory_plan_check(const struct memory_plan *plan, struct comm *comm);

@@ -60,6 +60,13 @@ ft_status memory_plan_of_shape(struct memory_plan *plan, const struct comm *comm
     return FT_OK;
 }
 
+void memory_plan_add(struct memory_plan *plan, const struct comm *comm, int64_t bytes)
+{
+    plan->other += bytes;
+    plan->total += bytes;
+    plan->node += bytes * comm_node_size(comm);
+}
+
 static double gib(int64_t bytes)
 {
     return (double)bytes / (double)(INT64_C(1) << 30);

@@ -14,6 +14,7 @@
 #include "model/convert.h"
 #include "train/alone.h"
 #include "train/classify.h"
+#include "train/plan.h"
 #include "train/run.h"
 #include "train/transfer_fit.h"
 
@@ -24,13 +25,28 @@ static ft_status head_path(char out[FILE_PATH_MAX], const struct settings *setti
     return file_join(out, settings->output.dir, "head.h5");
 }
 
+/* Bytes of the feature matrices of n documents: as read, standardised, and one layer of them. */
+static int64_t matrix_bytes(const struct session *s, int64_t n)
+{
+    const int layer = s->settings->transfer.layer;
+    const int64_t C = s->config.C;
+    const bool is_wide = layer == LAYER_AUTO || layer == LAYER_LAST4;
+    return n * C * (2 * (is_wide ? SEARCH_LAST : 1) + 1) * (int64_t)sizeof(float);
+}
+
 /* The frozen model as a folder holds it, with room for the batches of features_open. */
 static ft_status open_backbone(struct session *s)
 {
+    struct memory_plan plan;
     struct model_shape shape;
     struct model_config config = s->config;
     config.head = (struct head_config){0};
     features_model_shape(&shape, s->settings->data.seq_len);
+    FT_TRY(memory_plan_of_shape(&plan, s->comm, s->settings, &config, &shape));
+    memory_plan_add(
+        &plan, s->comm,
+        matrix_bytes(s, s->train.samples.n + s->validation.samples.n + s->test.samples.n));
+    FT_TRY(memory_plan_check(&plan, s->comm));
     timers_start(&s->timers);
     FT_TRY(model_create(&s->model, &config, &shape));
     FT_TRY(fault_point("model-weights"));
