@@ -189,6 +189,15 @@ static ft_status read_text(char *out, size_t room, const struct h5_file *file, c
                                       : ft_fail(FT_ERR_INPUT, "attribute %s is too long", name);
 }
 
+static ft_status read_hash(char out[HASH_TEXT], const struct h5_file *file, const char *name)
+{
+    FT_TRY(read_text(out, HASH_TEXT, file, name));
+    if (strspn(out, "0123456789abcdef") != HASH_TEXT - 1)
+        return ft_fail(FT_ERR_INPUT, "attribute %s is not a hash of %d digits", name,
+                       HASH_TEXT - 1);
+    return FT_OK;
+}
+
 static ft_status read_words(struct transfer_head *head, const struct h5_file *file)
 {
     int kind, pooling, solver;
@@ -199,8 +208,8 @@ static ft_status read_words(struct transfer_head *head, const struct h5_file *fi
     head->kind = (enum head_kind)kind;
     head->pooling = (enum pooling)pooling;
     head->solver = (enum head_solver)solver;
-    FT_TRY(read_text(head->backbone_hash, HASH_TEXT, file, "backbone"));
-    FT_TRY(read_text(head->tokenizer_hash, HASH_TEXT, file, "tokenizer"));
+    FT_TRY(read_hash(head->backbone_hash, file, "backbone"));
+    FT_TRY(read_hash(head->tokenizer_hash, file, "tokenizer"));
     return read_text(head->program, sizeof head->program, file, "program");
 }
 
@@ -214,6 +223,8 @@ static ft_status read_numbers(struct transfer_head *head, const struct h5_file *
     if (n_layers < 1 || seq_len < 1 || seq_len > INT32_MAX)
         return ft_fail(FT_ERR_INPUT, "%lld layers, seq_len %lld", (long long)n_layers,
                        (long long)seq_len);
+    if (!(head->l2 >= 0.0) || !isfinite(head->l2) || !(head->gradient >= 0.0))
+        return ft_fail(FT_ERR_INPUT, "l2 %g, gradient %g", head->l2, head->gradient);
     for (int64_t i = 0; i < n_layers; i++) {
         if (layers[i] < 1 || layers[i] > 1024 || (i > 0 && layers[i] <= layers[i - 1]))
             return ft_fail(FT_ERR_INPUT, "layer %lld is not possible there", (long long)layers[i]);
