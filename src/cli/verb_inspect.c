@@ -128,6 +128,8 @@ static ft_status describe(const char *path)
         return tokens_describe(path, stdout);
     if (run_recognises(path))
         return run_describe(path, stdout);
+    if (head_recognises(path))
+        return head_describe(path, stdout);
     if (ckpt_recognises(path))
         return ckpt_describe(path, stdout);
     return ft_fail(FT_ERR_INPUT,

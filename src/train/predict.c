@@ -18,17 +18,10 @@
 #include "base/log.h"
 #include "data/text_input.h"
 #include "train/alone.h"
-#include "train/labels_file.h"
-#include "train/plan.h"
+#include "train/classifier.h"
 #include "train/run_settings.h"
-#include "train/run_weights.h"
 
-enum {
-    BATCH_TOKENS = 2048, /* of one pass, where data.seq_len is not larger */
-    BATCH_TEXTS = 256,   /* of one pass */
-    WINDOW_TEXTS = 1024,
-    WINDOW_LOGITS = 1 << 22 /* with many labels the window holds fewer texts */
-};
+enum { WINDOW_BATCHES = 4 }; /* full ones of short texts: as many texts has the window */
 
 /* A text of the window, to be sorted. */
 struct place {
@@ -36,9 +29,8 @@ struct place {
 };
 
 struct predictor {
-    struct session session;
+    struct classifier classifier;
     struct text_input *input;
-    struct model_shape shape;
     struct batch batch;
     int most, n;              /* texts of the window */
     struct token_list tokens; /* theirs, one after the other */
@@ -55,59 +47,31 @@ struct request {
     void *context;
 };
 
-static int smaller(int a, int b)
+static int n_labels(const struct predictor *p)
 {
-    return a < b ? a : b;
-}
-
-/* Reads model and labels; then it is known what memory is needed. */
-static ft_status open_run(struct predictor *p, struct comm *comm, const struct settings *settings)
-{
-    struct session *s = &p->session;
-    FT_TRY(session_open_model(s, comm, settings));
-    FT_TRY(labels_file_read(&s->labels, settings->output.dir));
-    session_set_head(s);
-    if (tokenizer_template_size(s->tokenizer) >= settings->data.seq_len)
-        return ft_fail(FT_ERR_USAGE,
-                       "data.seq_len = %d: the tokenizer's template alone has %d tokens",
-                       settings->data.seq_len, tokenizer_template_size(s->tokenizer));
-    const int length = settings->data.seq_len;
-    const int fits = WINDOW_LOGITS / s->labels.n;
-    p->most = smaller(WINDOW_TEXTS, fits < 16 ? 16 : fits);
-    plan_model_shape(&p->shape, settings, false);
-    p->shape.max_tokens = length > BATCH_TOKENS ? length : BATCH_TOKENS;
-    p->shape.max_segments = smaller(BATCH_TEXTS, p->most);
-    return FT_OK;
+    return p->classifier.session.labels.n;
 }
 
 static ft_status create_window(struct predictor *p)
 {
+    const struct model_shape *shape = &p->classifier.shape;
+    p->most = WINDOW_BATCHES * shape->max_segments;
     FT_TRY(FT_ALLOC(p->first, p->most));
     FT_TRY(FT_ALLOC(p->n_tokens, p->most));
     FT_TRY(FT_ALLOC(p->order, p->most));
-    FT_TRY(FT_ALLOC(p->logits, (int64_t)p->most * p->session.labels.n));
-    FT_TRY(document_batch_create(&p->batch, 1, p->shape.max_tokens));
+    FT_TRY(FT_ALLOC(p->logits, (int64_t)p->most * n_labels(p)));
+    FT_TRY(document_batch_create(&p->batch, 1, shape->max_tokens));
     mem_free(p->batch.labels);
-    FT_TRY(FT_ALLOC(p->batch.labels, p->shape.max_segments));
-    for (int i = 0; i < p->shape.max_segments; i++)
+    FT_TRY(FT_ALLOC(p->batch.labels, shape->max_segments));
+    for (int i = 0; i < shape->max_segments; i++)
         p->batch.labels[i] = -1;
     return FT_OK;
-}
-
-static ft_status create_model(struct predictor *p)
-{
-    struct session *s = &p->session;
-    struct memory_plan plan;
-    FT_TRY(memory_plan_of_shape(&plan, s->comm, s->settings, &s->config, &p->shape));
-    FT_TRY(memory_plan_check(&plan, s->comm));
-    FT_TRY(model_create(&s->model, &s->config, &p->shape));
-    return run_weights_load(s, false);
 }
 
 /* Adds a text to the window. */
 static ft_status add_text(struct predictor *p, const char *text, size_t bytes)
 {
-    struct session *s = &p->session;
+    struct session *s = &p->classifier.session;
     const int64_t seq_len = s->settings->data.seq_len, begin = p->tokens.n;
     int64_t n_text = 0;
     ft_status status =
@@ -151,11 +115,12 @@ static void append_text(struct predictor *p, int index)
 /* One batch of the texts order[begin ... end): as many as fit. Gives how many they were. */
 static int fill_batch(struct predictor *p, int begin, int end)
 {
+    const struct model_shape *shape = &p->classifier.shape;
     struct batch *b = &p->batch;
     int i = begin;
     b->n_tokens = b->n_segments = 0;
-    for (; i < end && b->n_segments < p->shape.max_segments &&
-           b->n_tokens + p->order[i].n_tokens <= p->shape.max_tokens;
+    for (; i < end && b->n_segments < shape->max_segments &&
+           b->n_tokens + p->order[i].n_tokens <= shape->max_tokens;
          i++)
         append_text(p, p->order[i].index);
     return i - begin;
@@ -164,9 +129,8 @@ static int fill_batch(struct predictor *p, int begin, int end)
 /* The logits of the batch, each to its text. */
 static ft_status compute_batch(struct predictor *p)
 {
-    const int K = p->session.labels.n;
-    (void)model_loss(p->session.model, &p->batch);
-    const float *logits = model_class_logits(p->session.model);
+    const int K = n_labels(p);
+    const float *logits = classifier_logits(&p->classifier, &p->batch);
     for (int i = 0; i < p->batch.n_segments; i++, logits += K) {
         const int64_t index = p->batch.segment_ids[i];
         for (int k = 0; k < K; k++)
@@ -191,7 +155,7 @@ static ft_status answer_window(struct predictor *p, const struct request *r)
         at += fill_batch(p, at, end);
         FT_TRY(compute_batch(p));
     }
-    const struct answers answers = {&p->session.labels, p->n, p->n_tokens, p->logits};
+    const struct answers answers = {&p->classifier.session.labels, p->n, p->n_tokens, p->logits};
     p->n = 0;
     p->tokens.n = 0;
     return r->use(r->context, &answers);
@@ -237,27 +201,17 @@ static void report(const struct predictor *p)
     log_info("%lld text%s answered", (long long)p->n_texts, plural(p->n_texts));
     if (p->n_cut > 0)
         log_warn("%lld text%s cut to data.seq_len = %d tokens", (long long)p->n_cut,
-                 plural(p->n_cut), p->session.settings->data.seq_len);
+                 plural(p->n_cut), p->classifier.session.settings->data.seq_len);
     if (p->n_empty > 0)
         log_warn("%lld text%s without tokens and so without label: answered with null",
                  (long long)p->n_empty, plural(p->n_empty));
 }
 
-static ft_status check_settings(const struct settings *settings, const char *run_dir)
-{
-    if (settings->task == RUN_TASK_CLASSIFICATION)
-        return FT_OK;
-    return ft_fail(FT_ERR_USAGE,
-                   "%s: this run's task is not classification, it has no labels to give", run_dir);
-}
-
 static ft_status predict_open(struct predictor *p, struct comm *comm, const struct request *r,
                               const struct settings *settings)
 {
-    FT_TRY(check_settings(settings, r->run_dir));
     FT_TRY(text_input_open(&p->input, r->path, settings->data.text_field));
-    FT_TRY(open_run(p, comm, settings));
-    FT_TRY(create_model(p));
+    FT_TRY(classifier_open(&p->classifier, comm, settings));
     return create_window(p);
 }
 
@@ -270,7 +224,7 @@ static void predict_close(struct predictor *p)
     mem_free(p->first);
     token_list_clear(&p->tokens);
     text_input_close(&p->input);
-    session_close(&p->session);
+    classifier_close(&p->classifier);
 }
 
 /* On rank 0, in a world of its own: local and collective is the same. */
@@ -283,6 +237,7 @@ static ft_status predict(struct comm *solo, void *context)
     if (status == FT_OK)
         status = predict_open(&p, solo, r, settings);
     if (status == FT_OK) {
+        log_info("reading texts from %s", text_input_name(p.input));
         status = answer_all(&p, r);
         report(&p);
     }

@@ -39,6 +39,25 @@ close_to() {
         END { exit bad || NR == 0 }'
 }
 
+# check_answers FILE ACCURACY: to texts.jsonl; probabilities add up to 1, the likeliest label, and so many right
+check_answers() {
+    paste -d'\t' <(sed 's/.*"l": \(".*"\)}/\1/' texts.jsonl) "$1" |
+        awk -F'\t' -v accuracy="$2" '
+            { n = index($2, ", \"probabilities\": {")
+              label = substr($2, 11, n - 11); rest = substr($2, n + 19)
+              right += label == $1; sum = top = 0
+              k = split(rest, part, /": |, |}/)
+              for (i = 2; i < k; i += 2) { sum += part[i]; if (part[i] > top) top = part[i] }
+              at = index(rest, label ": ") + length(label) + 2
+              likeliest = substr(rest, at) + 0
+              if (k < 7 || sum < 1 - 1e-12 || sum > 1 + 1e-12 || likeliest != top) bad = 1 }
+            END { d = right / NR - accuracy; exit bad || d > 1e-9 || d < -1e-9 || NR != 12 }' ||
+        fail "labels and probabilities of predict, or the accuracy $2 of evaluate"
+}
+
+# accuracy: of the JSON line of evaluate in out
+accuracy() { sed -n 's/.*"accuracy": \([^,]*\),.*/\1/p' out; }
+
 # 12 texts of three labels, one of which JSON writes with escapes
 words=(alpha beta gamma the rights of copy and holders shall)
 labels=(no yes 'may\"be é')
@@ -58,24 +77,13 @@ output: { dir = "run"; };
 END
 expect 0 "" "$finetune" run.cfg
 expect 0 "" "$finetune" evaluate run.cfg
-accuracy=$(sed -n 's/.*"accuracy": \([^,]*\),.*/\1/p' out)
+accuracy=$(accuracy)
 
 # --- a .jsonl file: in order, probabilities add up to 1, the likeliest label, the accuracy of evaluate
 expect 0 "12 texts answered" "$finetune" predict run texts.jsonl
 expect_answers 12
 cp out answers
-paste -d'\t' <(sed 's/.*"l": \(".*"\)}/\1/' texts.jsonl) answers |
-    awk -F'\t' -v accuracy="$accuracy" '
-        { n = index($2, ", \"probabilities\": {")
-          label = substr($2, 11, n - 11); rest = substr($2, n + 19)
-          right += label == $1; sum = top = 0
-          k = split(rest, part, /": |, |}/)
-          for (i = 2; i < k; i += 2) { sum += part[i]; if (part[i] > top) top = part[i] }
-          at = index(rest, label ": " ) + length(label) + 2
-          likeliest = substr(rest, at) + 0
-          if (k < 7 || sum < 1 - 1e-12 || sum > 1 + 1e-12 || likeliest != top) bad = 1 }
-        END { d = right / NR - accuracy; exit bad || d > 1e-9 || d < -1e-9 || NR != 12 }' ||
-    fail "labels and probabilities of predict, or the accuracy $accuracy of evaluate"
+check_answers answers "$accuracy"
 grep -qF '"may\"be é": ' answers || fail "a label is not escaped as in JSON"
 
 # --- lines: of a file, of a pipe, with CR LF, with a byte-order mark, without the last line's end
@@ -102,7 +110,10 @@ coproc talk { "$finetune" predict run 2>err; }
 to=${talk[1]} from=${talk[0]} pid=$talk_PID
 for i in 1 2 3; do
     sed -n ${i}p texts.txt >&"$to"
-    read -r -t 60 answer <&"$from" || fail "no answer to line $i while the pipe is open"
+    read -r -t 60 answer <&"$from" || {
+        fail "no answer to line $i while the pipe is open"
+        break
+    }
     echo "$answer" >now
     sed -n ${i}p answers >then
     close_to now then || fail "another answer to line $i alone"
@@ -163,5 +174,29 @@ expect 0 "" "$finetune" inspect moved
 grep -q "run, mode finetune, task classification" out &&
     grep -qF 'labels            3: "may"be é", "no", "yes"' out || fail "inspect of a run"
 grep -q "step-00000006: step 6" out || fail "inspect of a run does not list its checkpoint"
+
+# --- mode transfer: the head on the frozen model that it was made for
+sed -i 's/^task/mode = "transfer"; task/; s/"run"/"head"/' run.cfg
+expect 0 "" "$finetune" run.cfg
+expect 0 "" "$finetune" evaluate run.cfg
+accuracy=$(accuracy)
+expect 0 "weights: $work/head/head.h5 on " "$finetune" predict head texts.jsonl
+expect_answers 12
+check_answers out "$accuracy"
+expect 0 "" "$finetune" inspect head
+grep -q "run, mode transfer, task classification" out && grep -q "^head  *linear on layer" out &&
+    grep -qF 'labels            3: "may"be é", "no", "yes"' out || fail "inspect of a head"
+expect 0 "" "$finetune" inspect head/head.h5
+grep -q "^backbone  *hash [0-9a-f]\{32\}" out || fail "inspect does not name the backbone"
+cp out out.head
+cp -r head foreign
+cp "$source/tests/golden/gguf/llama-tiny.gguf" altered.gguf
+printf '\x55' | dd of=altered.gguf bs=1 seek=$(($(stat -c %s altered.gguf) - 4)) conv=notrunc 2>/dev/null
+sed -i "s|path = \".*llama-tiny.gguf\"|path = \"$work/altered.gguf\"|" foreign/resolved.cfg
+expect 65 "foreign/head.h5" "$finetune" predict foreign texts.txt
+hash=$(sed -n 's/^backbone *hash //p' out.head)
+grep -qF "$hash" err || fail "the refusal of another backbone does not name the head's own"
+rm foreign/head.h5
+expect 65 "head.h5" "$finetune" predict foreign texts.txt
 
 [ $failures -eq 0 ]

@@ -54,6 +54,17 @@ printf 'What an excellent garden\n\nThe worst garden of my life\n' |
     fail "labels of lines"
 sed -n 2p lines | grep -q '"label": "[a-z]*", "probabilities": {"bad": ' || fail "empty line"
 
+# mode transfer: a head on the frozen encoder gives the same labels
+"$finetune" run.cfg mode=transfer output.dir=head >out 2>err || fail "mode transfer ended with $?"
+"$finetune" predict head test.jsonl >out 2>err || fail "predict of mode transfer ended with $?"
+[ "$(sed 's/{"label": \("[a-z]*"\).*/\1/' out | paste -s -d,)" = '"good","good","bad","bad"' ] || {
+    cat out
+    fail "labels of new texts, mode transfer"
+}
+"$finetune" inspect head/head.h5 >out 2>err || fail "inspect of the head ended with $?"
+grep -q '^head  *linear on layer' out && grep -qF 'labels            2: "bad", "good"' out &&
+    grep -q '^sequence length  *32' out || { cat out; fail "inspect of the head"; }
+
 "$finetune" inspect run >out 2>err || fail "inspect ended with $?"
 grep -q 'mode last-layers' out && grep -qF 'labels            2: "bad", "good"' out || fail "inspect"
 "$finetune" inspect "$source/models/minilm" >out 2>err || fail "inspect of the model ended with $?"
