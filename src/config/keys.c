@@ -99,7 +99,8 @@ const struct key config_keys[] = {
     {"training.class_weights", KEY_WORD, AT(training.class_weights), "none", 0, 0, "none balanced",
      0, "classification; balanced: documents / (labels * documents of the label)"},
     {"training.head_lr", KEY_REAL, AT(training.head_lr), "0.0", 0, 10, NULL, 0,
-     "classification: learning rate of the new head; 0 = training.lr"},
+     "classification: learning rate of the new head; 0 = training.lr; where adamw fits the head "
+     "alone in mode transfer, 0 = 1e-3"},
 
     {"transfer.pooling", KEY_WORD, AT(transfer.pooling), "auto", 0, 0, "auto cls mean last", 0,
      "a document's vector; cls: first token, through the model's pooler where it has one; mean; "

@@ -1,11 +1,16 @@
 #include "train/transfer_fit.h"
 
+#include <math.h>
 #include <stdio.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "optim/logistic.h"
+#include "optim/mlp_head.h"
 #include "train/version.h"
+
+/* Learning rate of a head that learns alone, where training.head_lr does not say. */
+static const double ALONE_LR = 1e-3;
 
 /* What the head says of itself, and memory for its weights. */
 static ft_status describe(struct transfer_head *head, const struct session *s,
@@ -61,18 +66,73 @@ static ft_status fit_lbfgs(struct transfer_head *head, const struct session *s, 
     return status;
 }
 
+static int at_least_one(double x)
+{
+    return x < 1 ? 1 : x > 1e6 ? 1000000 : (int)ceil(x);
+}
+
+/* Mini-batches by AdamW, linear or mlp; the validation documents, if any, keep the best epoch. */
+static ft_status fit_adamw(struct transfer_head *head, const struct session *s,
+                           const struct labelled_rows *train,
+                           const struct labelled_rows *validation)
+{
+    const struct settings *settings = s->settings;
+    struct mlp_head_report report = {0};
+    struct mlp_head mlp = {.d = transfer_head_width(head),
+                           .K = head->K,
+                           .dense_weight = head->dense_weight,
+                           .dense_bias = head->dense_bias,
+                           .out_weight = head->out_weight,
+                           .out_bias = head->out_bias};
+    const struct mlp_head_hyper hyper = {
+        .hidden = head->hidden,
+        .epochs = at_least_one(settings->training.epochs),
+        .batch = settings->training.global_batch,
+        .lr = settings->training.head_lr > 0 ? settings->training.head_lr : ALONE_LR,
+        .weight_decay = settings->training.weight_decay,
+        .beta1 = settings->training.beta1,
+        .beta2 = settings->training.beta2,
+        .eps = settings->training.eps,
+        .label_smoothing = settings->training.label_smoothing,
+        .patience = settings->training.patience,
+        .seed = settings->seed};
+    FT_TRY(mlp_head_fit(&mlp, &report, train, validation, s->class_weights, &hyper));
+    log_info("head: %d epochs of AdamW, loss %.4f", report.epochs, report.loss);
+    if (validation->n > 0)
+        log_info("head: validation loss %.4f at epoch %d, which is kept", report.validation_loss,
+                 report.best_epoch);
+    return FT_OK;
+}
+
+/* The vectors of a set that was chosen; none where it has no features. Gives rows->x. */
+static ft_status read_rows(struct labelled_rows *rows, float **x,
+                           const struct labelled_features *set, const struct search_result *found,
+                           const struct session *s)
+{
+    *rows = (struct labelled_rows){0};
+    if (!set->features)
+        return FT_OK;
+    const int64_t n = set->documents->n_documents;
+    FT_TRY(FT_ALLOC(*x, n * feature_choice_width(&found->choice, &s->config)));
+    FT_TRY(feature_choice_read(*x, set->features, &found->choice, &s->config));
+    *rows = (struct labelled_rows){.x = *x, .labels = set->documents->labels, .n = n};
+    return FT_OK;
+}
+
 ft_status transfer_fit(struct transfer_head *head, const struct session *s,
                        const struct search_result *found, const struct labelled_features *train,
                        const struct labelled_features *validation)
 {
-    float *x = NULL;
-    (void)validation;
+    struct labelled_rows rows, judges;
+    float *x = NULL, *x_judges = NULL;
     FT_TRY(describe(head, s, found));
-    ft_status status = FT_ALLOC(x, train->documents->n_documents * transfer_head_width(head));
-    if (status == FT_OK)
-        status = feature_choice_read(x, train->features, &found->choice, &s->config);
-    if (status == FT_OK)
+    ft_status status = read_rows(&rows, &x, train, found, s);
+    if (status == FT_OK && head->solver == SOLVER_LBFGS)
         status = fit_lbfgs(head, s, x);
+    else if (status == FT_OK &&
+             (status = read_rows(&judges, &x_judges, validation, found, s)) == FT_OK)
+        status = fit_adamw(head, s, &rows, &judges);
+    mem_free(x_judges);
     mem_free(x);
     return status;
 }
