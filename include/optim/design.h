@@ -57,6 +57,9 @@ ft_status design_create_sparse(struct design **out, const struct sparse_rows *ro
 /** Takes *design (may be NULL), sets NULL. */
 void design_destroy(struct design **design);
 
+/** out (n, d) = other rows of the same columns as a dense design keeps its own. */
+void design_standardise(float *out, const struct design *design, const float *x, int64_t n);
+
 /** Elements of scratch that products with up to p rows of coefficients need. */
 size_t design_scratch_count(const struct design *design, int p);
 

@@ -70,12 +70,12 @@ static ft_status find_moments(struct design *s, const float *x, bool standardise
     return FT_OK;
 }
 
-static void copy_standardised(struct design *s, const float *x)
+void design_standardise(float *out, const struct design *s, const float *x, int64_t n)
 {
 #pragma omp parallel for schedule(static)
-    for (int i = 0; i < s->n; i++) {
-        const float *from = x + (int64_t)i * s->d;
-        float *to = s->x + (int64_t)i * s->d;
+    for (int64_t i = 0; i < n; i++) {
+        const float *from = x + i * s->d;
+        float *to = out + i * s->d;
         for (int j = 0; j < s->d; j++)
             to[j] = (float)(((double)from[j] - s->mean[j]) * s->scale[j]);
     }
@@ -100,7 +100,7 @@ ft_status design_create_dense(struct design **out, const float *x, int64_t n, in
     s->x = mem_alloc_raw((size_t)n * (size_t)d, sizeof *s->x);
     FT_TRY_OUT(s->x ? FT_OK : FT_ERR_INTERNAL);
     FT_TRY_OUT(find_moments(s, x, standardise, sums));
-    copy_standardised(s, x);
+    design_standardise(s->x, s, x, s->n);
     *out = s;
     s = NULL;
 out:
