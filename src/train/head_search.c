@@ -9,7 +9,7 @@
 #include "base/timer.h"
 
 /* Over standardised features; tried where transfer.l2 is auto. */
-static const double grid[] = {1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003};
+static const double grid[] = {0.5, 0.1, 0.02, 0.004, 0.0008};
 
 struct search {
     const struct labelled_features *train, *validation;
@@ -46,24 +46,37 @@ ft_status feature_choice_read(float *x, struct features *features,
     return status;
 }
 
-/* The choices that settings leave open: out (2 (L + 1)); returns their number. */
-static int list_choices(struct feature_choice *out, const struct settings *settings,
-                        const struct model_config *config)
+/* The single layers that settings leave open: out (2 L); returns their number. */
+static int list_layers(struct feature_choice *out, const struct settings *settings,
+                       const struct model_config *config)
 {
     const int L = config->L, wanted = settings->transfer.layer;
-    const int fixed = wanted == LAYER_LAST4 ? L + 1 : wanted < 0 ? L + 1 + wanted : wanted;
     const bool is_open = settings->transfer.pooling == POOLING_AUTO;
     const enum pooling poolings[2] = {is_open ? POOLING_MEAN : settings->transfer.pooling,
                                       config->is_encoder ? POOLING_CLS : POOLING_LAST};
     int n = 0;
-    for (int layer = 1; layer <= L + 1; layer++) { /* L + 1: the last four */
-        if ((wanted != LAYER_AUTO && layer != fixed) || (layer > L && L < SEARCH_LAST))
-            continue;
+    for (int layer = 1; layer <= L; layer++)
         for (int i = 0; i < (is_open ? 2 : 1); i++)
-            out[n++] = (struct feature_choice){.layer = layer > L ? LAYER_LAST4 : layer,
-                                               .pooling = poolings[i]};
-    }
+            if (wanted == LAYER_AUTO || layer == (wanted < 0 ? L + 1 + wanted : wanted))
+                out[n++] = (struct feature_choice){.layer = layer, .pooling = poolings[i]};
     return n;
+}
+
+/* The last four layers: with each pooling where they alone are asked for, else with the one that was
+ * best on single layers. out (2); returns their number. */
+static int list_last(struct feature_choice *out, const struct search *s)
+{
+    const struct settings *settings = s->settings;
+    const int wanted = settings->transfer.layer;
+    const enum pooling pooling = settings->transfer.pooling;
+    if (s->config->L < SEARCH_LAST || (wanted != LAYER_AUTO && wanted != LAYER_LAST4))
+        return 0;
+    out[0] = out[1] = (struct feature_choice){.layer = LAYER_LAST4, .pooling = pooling};
+    if (pooling != POOLING_AUTO)
+        return 1;
+    out[0].pooling = s->has_best ? s->best.choice.pooling : POOLING_MEAN;
+    out[1].pooling = s->config->is_encoder ? POOLING_CLS : POOLING_LAST;
+    return s->has_best ? 1 : 2;
 }
 
 static void log_result(const struct search *s, const struct search_result *r, double seconds)
@@ -115,10 +128,14 @@ static ft_status try_choice(struct search *s, const struct feature_choice *choic
 
 static ft_status try_all(struct search *s, struct feature_choice *choices)
 {
-    const int n = list_choices(choices, s->settings, s->config);
-    const bool is_wide = choices[n - 1].layer == LAYER_LAST4;
+    const int wanted = s->settings->transfer.layer;
+    const bool is_wide = wanted == LAYER_AUTO || wanted == LAYER_LAST4;
+    const int n = list_layers(choices, s->settings, s->config);
     FT_TRY(FT_ALLOC(s->x, s->rows.n * s->config->C * (is_wide ? SEARCH_LAST : 1)));
     for (int i = 0; i < n; i++)
+        FT_TRY(try_choice(s, &choices[i]));
+    const int n_last = list_last(choices, s);
+    for (int i = 0; i < n_last; i++)
         FT_TRY(try_choice(s, &choices[i]));
     return FT_OK;
 }
@@ -135,7 +152,7 @@ ft_status head_search(struct search_result *out, const struct labelled_features 
                               has_validation ? validation->documents->labels : NULL,
                               has_validation ? validation->documents->n_documents : 0, K,
                               class_weights, settings->seed));
-    ft_status status = FT_ALLOC(choices, 2 * (config->L + 1));
+    ft_status status = FT_ALLOC(choices, 2 * config->L + 2);
     if (status == FT_OK)
         status = try_all(&s, choices);
     *out = s.best;
