@@ -42,9 +42,9 @@ struct search_result {
 };
 
 /**
- * Tries each layer with each pooling (mean and cls; decoders: mean and last), then the last four side
- * by side with the pooling that did best, as far as settings leave them open, and L2 with each;
- * keeps what training.best_metric prefers, of equals the lower layer.
+ * Tries each layer with each pooling (mean and cls; decoders: mean and last), then the last four
+ * side by side with the pooling that did best, as far as settings leave them open, and L2 with
+ * each; keeps what training.best_metric prefers, of equals the lower layer.
  *
  * @param[in] validation    without features: cross-validation on train
  * @param[in] class_weights (K) or NULL

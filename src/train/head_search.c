@@ -62,8 +62,8 @@ static int list_layers(struct feature_choice *out, const struct settings *settin
     return n;
 }
 
-/* The last four layers: with each pooling where they alone are asked for, else with the one that was
- * best on single layers. out (2); returns their number. */
+/* The last four layers: with each pooling where they alone are asked for, else with the one that
+ * was best on single layers. out (2); returns their number. */
 static int list_last(struct feature_choice *out, const struct search *s)
 {
     const struct settings *settings = s->settings;
