@@ -39,24 +39,25 @@ close_to() {
         END { exit bad || NR == 0 }'
 }
 
-# check_answers FILE ACCURACY: to texts.jsonl; probabilities add up to 1, the likeliest label, and so many right
+# check_answers FILE: to texts.jsonl; probabilities add up to 1, the likeliest label, and accuracy and loss as
+# evaluate says in the file scores
 check_answers() {
     paste -d'\t' <(sed 's/.*"l": \(".*"\)}/\1/' texts.jsonl) "$1" |
-        awk -F'\t' -v accuracy="$2" '
+        awk -F'\t' -v accuracy="$(number accuracy)" -v loss="$(number loss)" '
+            function probability(name) { return substr(rest, index(rest, name ": ") + length(name) + 2) + 0 }
             { n = index($2, ", \"probabilities\": {")
               label = substr($2, 11, n - 11); rest = substr($2, n + 19)
-              right += label == $1; sum = top = 0
+              right += label == $1; losses -= log(probability($1)); sum = top = 0
               k = split(rest, part, /": |, |}/)
               for (i = 2; i < k; i += 2) { sum += part[i]; if (part[i] > top) top = part[i] }
-              at = index(rest, label ": ") + length(label) + 2
-              likeliest = substr(rest, at) + 0
-              if (k < 7 || sum < 1 - 1e-12 || sum > 1 + 1e-12 || likeliest != top) bad = 1 }
-            END { d = right / NR - accuracy; exit bad || d > 1e-9 || d < -1e-9 || NR != 12 }' ||
-        fail "labels and probabilities of predict, or the accuracy $2 of evaluate"
+              if (k < 7 || sum < 1 - 1e-12 || sum > 1 + 1e-12 || probability(label) != top) bad = 1 }
+            END { d = right / NR - accuracy; e = losses / NR - loss
+                  exit bad || NR != 12 || d > 1e-9 || d < -1e-9 || e > 1e-5 || e < -1e-5 }' ||
+        fail "labels, probabilities, accuracy or loss are not what evaluate says: $(cat scores)"
 }
 
-# accuracy: of the JSON line of evaluate in out
-accuracy() { sed -n 's/.*"accuracy": \([^,]*\),.*/\1/p' out; }
+# number KEY: of the JSON line in scores
+number() { sed -n 's/.*"'"$1"'": \([^,]*\),.*/\1/p' scores; }
 
 # 12 texts of three labels, one of which JSON writes with escapes
 words=(alpha beta gamma the rights of copy and holders shall)
@@ -77,13 +78,13 @@ output: { dir = "run"; };
 END
 expect 0 "" "$finetune" run.cfg
 expect 0 "" "$finetune" evaluate run.cfg
-accuracy=$(accuracy)
+mv out scores
 
 # --- a .jsonl file: in order, probabilities add up to 1, the likeliest label, the accuracy of evaluate
 expect 0 "12 texts answered" "$finetune" predict run texts.jsonl
 expect_answers 12
 cp out answers
-check_answers answers "$accuracy"
+check_answers answers
 grep -qF '"may\"be é": ' answers || fail "a label is not escaped as in JSON"
 
 # --- lines: of a file, of a pipe, with CR LF, with a byte-order mark, without the last line's end
@@ -179,10 +180,10 @@ grep -q "step-00000006: step 6" out || fail "inspect of a run does not list its 
 sed -i 's/^task/mode = "transfer"; task/; s/"run"/"head"/' run.cfg
 expect 0 "" "$finetune" run.cfg
 expect 0 "" "$finetune" evaluate run.cfg
-accuracy=$(accuracy)
+mv out scores
 expect 0 "weights: $work/head/head.h5 on " "$finetune" predict head texts.jsonl
 expect_answers 12
-check_answers out "$accuracy"
+check_answers out
 expect 0 "" "$finetune" inspect head
 grep -q "run, mode transfer, task classification" out && grep -q "^head  *linear on layer" out &&
     grep -qF 'labels            3: "may"be é", "no", "yes"' out || fail "inspect of a head"

@@ -54,15 +54,20 @@ printf 'What an excellent garden\n\nThe worst garden of my life\n' |
     fail "labels of lines"
 sed -n 2p lines | grep -q '"label": "[a-z]*", "probabilities": {"bad": ' || fail "empty line"
 
-# mode transfer: a head on the frozen encoder gives the same labels
-"$finetune" run.cfg mode=transfer output.dir=head >out 2>err || fail "mode transfer ended with $?"
+# mode transfer: a head on the last four layers of the frozen encoder; the loss that evaluate says
+transfer="mode=transfer transfer.layer=last4 output.dir=head"
+"$finetune" run.cfg $transfer >out 2>err || fail "mode transfer ended with $?"
+"$finetune" evaluate run.cfg $transfer >scores 2>err || fail "evaluate of mode transfer ended with $?"
 "$finetune" predict head test.jsonl >out 2>err || fail "predict of mode transfer ended with $?"
-[ "$(sed 's/{"label": \("[a-z]*"\).*/\1/' out | paste -s -d,)" = '"good","good","bad","bad"' ] || {
-    cat out
-    fail "labels of new texts, mode transfer"
+paste <(sed 's/.*"label": "\([a-z]*\)"}/\1/' test.jsonl) out |
+    awk -v loss="$(sed 's/{"loss": \([^,]*\),.*/\1/' scores)" '
+        { sum -= log(substr($0, match($0, "\"" $1 "\": [0-9]") + length($1) + 4) + 0) }
+        END { d = sum / NR - loss; exit NR != 4 || d > 1e-5 || d < -1e-5 }' || {
+    cat out scores
+    fail "probabilities of mode transfer"
 }
 "$finetune" inspect head/head.h5 >out 2>err || fail "inspect of the head ended with $?"
-grep -q '^head  *linear on layer' out && grep -qF 'labels            2: "bad", "good"' out &&
+grep -q '^head  *linear on layers 3 4 5 6,' out && grep -qF 'labels            2: "bad", "good"' out &&
     grep -q '^sequence length  *32' out || { cat out; fail "inspect of the head"; }
 
 "$finetune" inspect run >out 2>err || fail "inspect ended with $?"
