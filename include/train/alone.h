@@ -7,7 +7,8 @@
 
 /**
  * Moves rank 0 to all cores that the job may use on its node, sets the number of its threads to
- * match, and calls work there alone while the others sleep (comm_alone). Nothing is moved back.
+ * match, and calls work there alone while the others sleep (comm_alone). Afterwards it has its own
+ * cores and threads again.
  *
  * mpirun binds each rank to a core or two, srun to its part of the step. The job may use what any
  * rank of the node may use, and under mpirun what mpirun itself may use ("taskset -c 0,1 mpirun"

@@ -46,13 +46,27 @@ static void widen(const struct comm *world, struct core_set *cores)
     report(n_threads, &used);
 }
 
+/* What ranks do together next finds each on its own cores again. */
+static void give_back(const struct core_set *own, int n_threads)
+{
+    struct core_set used;
+    (void)cores_take(&used, own, n_threads);
+    omp_set_num_threads(n_threads);
+    blas_set_threads(n_threads);
+}
+
 ft_status alone_run(struct comm *world, ft_status (*work)(struct comm *solo, void *context),
                     void *context)
 {
-    struct core_set cores;
-    (void)cores_of_process(&cores, 0);
+    struct core_set own, cores;
+    const int n_threads = omp_get_max_threads();
+    (void)cores_of_process(&own, 0);
+    cores = own;
     comm_node_or(world, &cores, sizeof cores);
     if (comm_rank(world) == 0)
         widen(world, &cores);
-    return comm_alone(world, work, context);
+    const ft_status status = comm_alone(world, work, context);
+    if (comm_rank(world) == 0)
+        give_back(&own, n_threads);
+    return status;
 }

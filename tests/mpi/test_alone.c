@@ -151,8 +151,9 @@ static ft_status look(struct comm *solo, void *context)
 /* What this process or its launcher has, by a way of its own; n_expected < 0: not given. */
 static void test_cores(struct comm *world, int n_expected)
 {
-    struct core_set launcher, before;
+    struct core_set launcher, before, after;
     struct found found = {0};
+    const int n_threads = omp_get_max_threads();
     CHECK(cores_of_launcher(&launcher)); /* ctest starts us by mpirun */
     CHECK(cores_of_process(&before, 0));
     CHECK_STATUS(alone_run(world, look, &found), FT_OK);
@@ -160,10 +161,10 @@ static void test_cores(struct comm *world, int n_expected)
     if (comm_rank(world) == 0) {
         CHECK(found.n_cores == expected && found.n_threads == expected);
         CHECK(found.n_seen == expected);
-    } else { /* the others stay where they were */
-        struct core_set after;
-        CHECK(cores_of_process(&after, 0) && memcmp(&before, &after, sizeof after) == 0);
     }
+    /* afterwards every rank is where it was */
+    CHECK(cores_of_process(&after, 0) && memcmp(&before, &after, sizeof after) == 0);
+    CHECK(omp_get_max_threads() == n_threads);
 }
 
 int main(int argc, char **argv)
