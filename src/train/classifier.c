@@ -29,15 +29,6 @@ static ft_status open_labels(struct session *s)
     return FT_OK;
 }
 
-static ft_status check_lengths(const struct session *s)
-{
-    const int n_template = tokenizer_template_size(s->tokenizer);
-    if (s->settings->data.seq_len > n_template)
-        return FT_OK;
-    return ft_fail(FT_ERR_USAGE, "data.seq_len = %d: the tokenizer's template alone has %d tokens",
-                   s->settings->data.seq_len, n_template);
-}
-
 static void set_shape(struct model_shape *shape, const struct session *s)
 {
     const int fits = BATCH_LOGITS / s->labels.n;
@@ -117,7 +108,6 @@ ft_status classifier_open(struct classifier *c, struct comm *solo, const struct 
     FT_TRY(check_task(settings));
     FT_TRY(session_open_model(&c->session, solo, settings));
     FT_TRY(open_labels(&c->session));
-    FT_TRY(check_lengths(&c->session));
     set_shape(&c->shape, &c->session);
     FT_TRY(create_model(c));
     return is_transfer(&c->session) ? load_head(c) : run_weights_load(&c->session, false);

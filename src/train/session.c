@@ -39,6 +39,12 @@ static ft_status open_tokenizer(struct session *s)
     if (settings->data.seq_len > s->config.T_max)
         return ft_fail(FT_ERR_USAGE, "data.seq_len = %d, but the model has %d positions",
                        settings->data.seq_len, s->config.T_max);
+    const int n_template = tokenizer_template_size(s->tokenizer);
+    if (settings->task == RUN_TASK_CLASSIFICATION && settings->data.seq_len <= n_template)
+        return ft_fail(FT_ERR_USAGE,
+                       "data.seq_len = %d leaves no room for text: the tokenizer's template alone "
+                       "has %d tokens",
+                       settings->data.seq_len, n_template);
     return FT_OK;
 }
 
