@@ -124,6 +124,9 @@ ft_status ckpt_load(struct comm *c, const char *output_dir, int64_t step, struct
  */
 ft_status ckpt_read_params(const char *checkpoint_dir, const struct layout *layout, float *params);
 
+/** Hash of the base model that the run of a checkpoint started from. Not collective. */
+ft_status ckpt_read_base_hash(char out[HASH_TEXT], const char *checkpoint_dir);
+
 /**
  * Points output_dir/best to the checkpoint of that step, atomically. Collective.
  *

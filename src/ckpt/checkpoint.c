@@ -399,12 +399,11 @@ ft_status ckpt_newest(const char *output_dir, int64_t *step)
     return status;
 }
 
-/* Rank 0: the metadata of shard 0, verified. */
-static ft_status read_meta(struct ckpt_meta *out, const char *output_dir, int64_t step)
+/* The metadata of shard 0 of a checkpoint folder, verified. Local. */
+static ft_status read_folder_meta(struct ckpt_meta *out, const char *folder)
 {
-    char folder[FILE_PATH_MAX], path[FILE_PATH_MAX];
+    char path[FILE_PATH_MAX];
     struct manifest manifest = {0};
-    FT_TRY(retention_step_folder(folder, output_dir, step));
     ft_status status = manifest_read(&manifest, folder);
     if (status == FT_OK)
         status = manifest_check_file(&manifest.files[0], folder);
@@ -412,10 +411,19 @@ static ft_status read_meta(struct ckpt_meta *out, const char *output_dir, int64_
         status = file_join(path, folder, manifest.files[0].name);
     if (status == FT_OK)
         status = shard_read_meta(path, out);
-    if (status == FT_OK && out->step != step)
-        status = ft_fail(FT_ERR_INPUT, "%s is of step %" PRId64, path, out->step);
     manifest_clear(&manifest);
     return status;
+}
+
+/* Rank 0. */
+static ft_status read_meta(struct ckpt_meta *out, const char *output_dir, int64_t step)
+{
+    char folder[FILE_PATH_MAX];
+    FT_TRY(retention_step_folder(folder, output_dir, step));
+    FT_TRY(read_folder_meta(out, folder));
+    if (out->step != step)
+        return ft_fail(FT_ERR_INPUT, "%s is of step %" PRId64, folder, out->step);
+    return FT_OK;
 }
 
 static ft_status make_room(struct ckpt_meta *out, int64_t text_bytes)
@@ -502,6 +510,16 @@ ft_status ckpt_read_params(const char *checkpoint_dir, const struct layout *layo
     if (status == FT_OK)
         status = read_range(&manifest, checkpoint_dir, layout, 0, layout->N, out);
     manifest_clear(&manifest);
+    return status;
+}
+
+ft_status ckpt_read_base_hash(char out[HASH_TEXT], const char *checkpoint_dir)
+{
+    struct ckpt_meta meta = {0};
+    const ft_status status = read_folder_meta(&meta, checkpoint_dir);
+    if (status == FT_OK)
+        memcpy(out, meta.model_hash, HASH_TEXT);
+    ckpt_meta_clear(&meta);
     return status;
 }
 

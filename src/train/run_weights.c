@@ -1,9 +1,27 @@
 #include "train/run_weights.h"
 
+#include <string.h>
+
 #include "base/file.h"
 #include "base/log.h"
 #include "ckpt/checkpoint.h"
 #include "ckpt/retention.h"
+
+/* The frozen part is model.path's: it must be the model that the run began with. Local: rank 0. */
+static ft_status check_base(const struct session *s, const char *path)
+{
+    char then[HASH_TEXT];
+    if (comm_rank(s->comm) != 0)
+        return FT_OK;
+    FT_TRY(ckpt_read_base_hash(then, path));
+    if (strcmp(then, s->model_hash) == 0)
+        return FT_OK;
+    return ft_fail(
+        FT_ERR_INPUT,
+        "%s holds the last layers of another model: its base has hash %s, model.path has "
+        "%s; name the model that it was trained from",
+        path, then, s->model_hash);
+}
 
 /* One rank a node reads, the node's others get it. A checkpoint holds what learns: the rest is the
  * base model's. Collective. */
@@ -11,8 +29,10 @@ static ft_status load_checkpoint(struct session *s, const char *path)
 {
     const struct layout *trainable = s->model->trainable;
     float *params = s->model->params + s->model->trainable_from;
-    if (s->model->trainable_from > 0)
+    if (s->model->trainable_from > 0) {
         FT_TRY(session_load_params(s));
+        FT_AGREE(s->comm, check_base(s, path));
+    }
     FT_AGREE(s->comm,
              comm_node_rank(s->comm) == 0 ? ckpt_read_params(path, trainable, params) : FT_OK);
     comm_node_bcast(s->comm, params, trainable->N * (int64_t)sizeof(float));
