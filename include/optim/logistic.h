@@ -10,8 +10,8 @@
  *
  * The bias is not penalised. scikit-learn's C on the same columns: logistic_l2.
  *
- * Source: Hastie, Tibshirani & Friedman 2009, section 4.4; Boehning 1992 (the bound behind the
- * preconditioner).
+ * Source: Hastie, Tibshirani & Friedman 2009, section 4.4. The preconditioner is the Hessian at the
+ * frequencies of the classes (src/optim/precondition.c).
  */
 #ifndef FT_OPTIM_LOGISTIC_H
 #define FT_OPTIM_LOGISTIC_H

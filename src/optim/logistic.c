@@ -13,7 +13,7 @@
  *     slot          0        1        ...  n_active-1
  *     z, dz         (C, n)   (C, n)        logits, and their change or the residuals
  *     p, grad       (C, d+1) (C, d+1)      operands of the products; bias last in each row
- *     task          by l2, so that one triangular solve serves all folds of a penalty
+ *     h0            (C)      (C)           what the preconditioner has to know of a row
  *
  * Two classes need one row of logits, the difference v of both: W = (-v/2, v/2), and l2 / 2 |W|^2
  * is l2 / 4 |v|^2. z is kept up to date in f32 and computed anew every REFRESH iterations.
@@ -22,7 +22,6 @@
 
 #include <math.h>
 #include <omp.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -32,9 +31,10 @@
 
 enum { REFRESH = 50 };
 
+static const double rarest = 1e-4;
+
 struct task {
     int index;    /* of the problem and its result */
-    int l2_index; /* of the preconditioner */
     double l2;    /* on the C rows that are kept */
     double total; /* sum of row weights */
     struct loss_rows rows;
@@ -55,6 +55,7 @@ struct work {
     int64_t N, n_logits; /* elements of a problem's coefficients, and of its logits */
     struct task *tasks, **active;
     struct precondition *precondition;
+    struct h0_row *h0;
     float *ones, *z, *dz, *p, *grad, *scratch;
     struct arena arena;
 };
@@ -110,44 +111,43 @@ static ft_status sum_weights(double *total, const float *weight, int n, int inde
     return FT_OK;
 }
 
-static int compare_tasks(const void *a, const void *b)
+/* Starts from the bias that fits the frequencies of the classes, which are H0's curvatures too. A
+ * class without rows counts as a rare one. */
+static void start_from_frequencies(const struct work *w, struct task *task, struct h0_row *h0)
 {
-    const struct task *left = a, *right = b;
-    if (left->l2 != right->l2)
-        return left->l2 < right->l2 ? -1 : 1;
-    return left->index - right->index;
+    const struct loss_rows *rows = &task->rows;
+    const int d = w->design->d;
+    double mean = 0;
+    memset(task->w, 0, (size_t)w->N * sizeof *task->w);
+    for (int k = 0; k < w->C; k++)
+        h0[k].curvature = 0;
+    for (int i = 0; i < rows->n; i++)
+        if (w->C > 1 || rows->labels[i] == 1)
+            h0[w->C > 1 ? rows->labels[i] : 0].curvature +=
+                (double)rows->row_weight[i] / task->total;
+    for (int k = 0; k < w->C; k++) {
+        const double f = fmin(fmax(h0[k].curvature, rarest), 1 - rarest);
+        const double bias = w->C > 1 ? log(f) : log(f / (1 - f));
+        task->w[(int64_t)k * (d + 1) + d] = (float)bias;
+        mean += w->C > 1 ? bias / w->C : 0.0;
+        h0[k].curvature = w->C > 1 ? f : f * (1 - f);
+        h0[k].l2 = task->l2;
+    }
+    for (int k = 0; k < w->C; k++)
+        task->w[(int64_t)k * (d + 1) + d] -= (float)mean;
 }
 
-/* The tasks in order of their l2, and the preconditioner for the different ones. */
-static ft_status prepare_tasks(struct work *w, const int32_t *labels,
-                               const struct logistic_problem *problems, int n_problems)
+static ft_status prepare_task(const struct work *w, struct task *task, const int32_t *labels,
+                              const struct logistic_problem *problem, int index)
 {
-    const int n = w->design->n;
-    double *l2 = NULL;
-    int n_l2 = 0;
-    for (int q = 0; q < n_problems; q++) {
-        struct task *task = &w->tasks[q];
-        if (!(problems[q].l2 >= 0) || !isfinite(problems[q].l2))
-            return ft_fail(FT_ERR_INTERNAL, "problem %d: l2 %g", q, problems[q].l2);
-        task->index = q;
-        task->scale = 1.0;
-        task->l2 = w->C == 1 ? problems[q].l2 / 2 : problems[q].l2;
-        task->rows = (struct loss_rows){.n = n, .C = w->C, .labels = labels};
-        task->rows.row_weight = problems[q].row_weight;
-        FT_TRY(sum_weights(&task->total, problems[q].row_weight, n, q));
-    }
-    qsort(w->tasks, (size_t)n_problems, sizeof *w->tasks, compare_tasks);
-    FT_TRY(FT_ALLOC(l2, n_problems));
-    for (int q = 0; q < n_problems; q++) {
-        if (q == 0 || w->tasks[q].l2 != l2[n_l2 - 1])
-            l2[n_l2++] = w->tasks[q].l2;
-        w->tasks[q].l2_index = n_l2 - 1;
-        w->active[q] = &w->tasks[q];
-    }
-    const ft_status status =
-        precondition_create(&w->precondition, w->design, w->C == 1 ? 0.25 : 1.0 / w->K, l2, n_l2);
-    mem_free(l2);
-    return status;
+    if (!(problem->l2 >= 0) || !isfinite(problem->l2))
+        return ft_fail(FT_ERR_INTERNAL, "problem %d: l2 %g", index, problem->l2);
+    task->index = index;
+    task->scale = 1.0;
+    task->l2 = w->C == 1 ? problem->l2 / 2 : problem->l2;
+    task->rows = (struct loss_rows){.n = w->design->n, .C = w->C, .labels = labels};
+    task->rows.row_weight = problem->row_weight ? problem->row_weight : w->ones;
+    return sum_weights(&task->total, problem->row_weight, w->design->n, index);
 }
 
 static ft_status prepare(struct work *w, const int32_t *labels,
@@ -156,19 +156,19 @@ static ft_status prepare(struct work *w, const int32_t *labels,
     FT_TRY(check_labels(labels, w->design->n, w->K));
     FT_TRY(FT_ALLOC(w->tasks, n_problems));
     FT_TRY(FT_ALLOC(w->active, n_problems));
-    FT_TRY(prepare_tasks(w, labels, problems, n_problems));
+    FT_TRY(FT_ALLOC(w->h0, n_problems * w->C));
     place_buffers(w, n_problems);
     FT_TRY(arena_commit(&w->arena));
     place_buffers(w, n_problems);
-    w->n_active = n_problems;
     for (int i = 0; i < w->design->n; i++)
         w->ones[i] = 1.0f;
     for (int q = 0; q < n_problems; q++) {
-        memset(w->tasks[q].w, 0, (size_t)w->N * sizeof(float));
-        if (!w->tasks[q].rows.row_weight)
-            w->tasks[q].rows.row_weight = w->ones;
+        FT_TRY(prepare_task(w, &w->tasks[q], labels, &problems[q], q));
+        start_from_frequencies(w, &w->tasks[q], w->h0 + q * w->C);
+        w->active[q] = &w->tasks[q];
     }
-    return FT_OK;
+    w->n_active = n_problems;
+    return precondition_create(&w->precondition, w->design, w->h0, n_problems * w->C);
 }
 
 /* Inner product of two blocks of coefficients without the biases. */
@@ -217,18 +217,18 @@ static void refresh(struct work *w)
     }
 }
 
-/* H0 on the rows of all active tasks: one solve for each run of tasks with the same l2. */
-static void precondition_all(struct work *w)
+/* Takes the mean over the classes from each column of p, scaled: H0's last factor, on both sides,
+ * since gradients have none. */
+static void scale_and_centre(const struct work *w, float *p, double scale)
 {
-#pragma omp parallel for schedule(dynamic)
-    for (int l2_index = 0; l2_index < w->precondition->n_l2; l2_index++) {
-        int from = 0, count = 0;
-        while (from < w->n_active && w->active[from]->l2_index < l2_index)
-            from++;
-        while (from + count < w->n_active && w->active[from + count]->l2_index == l2_index)
-            count++;
-        if (count > 0)
-            precondition_apply(w->precondition, l2_index, w->p + from * w->N, count * w->C);
+    const int64_t ld = w->design->d + 1;
+    for (int64_t j = 0; j < ld; j++) {
+        double mean = 0;
+        for (int k = 0; k < w->C; k++)
+            mean += (double)p[k * ld + j] / w->C;
+        mean = w->C > 1 ? mean : 0.0;
+        for (int k = 0; k < w->C; k++)
+            p[k * ld + j] = (float)(scale * ((double)p[k * ld + j] - mean));
     }
 }
 
@@ -240,13 +240,12 @@ static void find_directions(struct work *w)
         memcpy(w->p + slot * w->N, w->active[slot]->g, (size_t)w->N * sizeof(float));
         lbfgs_first_half(&w->active[slot]->memory, w->p + slot * w->N);
     }
-    precondition_all(w);
+    precondition_apply(w->precondition, w->h0, w->p, w->n_active * w->C, w->grad);
 #pragma omp parallel for schedule(dynamic)
     for (int slot = 0; slot < w->n_active; slot++) {
         struct task *task = w->active[slot];
         float *p = w->p + slot * w->N;
-        for (int64_t e = 0; e < w->N; e++)
-            p[e] *= (float)task->scale;
+        scale_and_centre(w, p, task->scale);
         lbfgs_second_half(&task->memory, p);
         for (int64_t e = 0; e < w->N; e++)
             p[e] = -p[e];
@@ -289,9 +288,9 @@ static void move(struct work *w, int slot)
         lbfgs_forget(&task->memory);
     } else if (lbfgs_push(&task->memory, task->t, p, grad, task->g)) {
         const struct lbfgs *memory = &task->memory;
-        task->scale =
-            precondition_scale(w->precondition, task->l2_index, memory->y + memory->newest * w->N,
-                               w->C, 1.0 / memory->inverse[memory->newest]);
+        task->scale = precondition_scale(w->precondition, w->h0 + slot * w->C,
+                                         memory->y + memory->newest * w->N, w->C,
+                                         1.0 / memory->inverse[memory->newest]);
     }
     memcpy(task->g, grad, (size_t)w->N * sizeof *grad);
 }
@@ -370,6 +369,7 @@ static ft_status retire(struct work *w)
         }
         if (kept < slot)
             memcpy(w->z + kept * w->n_logits, z, (size_t)w->n_logits * sizeof *z);
+        memmove(w->h0 + kept * w->C, w->h0 + slot * w->C, (size_t)w->C * sizeof *w->h0);
         w->active[kept++] = task;
     }
     w->n_active = kept;
@@ -408,6 +408,7 @@ ft_status logistic_fit(struct logistic_result *results, struct design *design,
         status = solve(&w);
     arena_destroy(&w.arena);
     precondition_destroy(&w.precondition);
+    mem_free(w.h0);
     mem_free(w.active);
     mem_free(w.tasks);
     return status;

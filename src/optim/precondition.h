@@ -1,5 +1,5 @@
-/** H0 of logistic problems: an approximate inverse Hessian, by the design alone. Only for
- * logistic.c.
+/** H0 of logistic problems: an approximate inverse Hessian by the design and the frequencies of the
+ * classes alone. Only for logistic.c.
  */
 #ifndef FT_OPTIM_PRECONDITION_H
 #define FT_OPTIM_PRECONDITION_H
@@ -7,38 +7,50 @@
 #include "base/err.h"
 #include "optim/design.h"
 
+/** One row of coefficients: its block of H0 is the inverse of curvature * x^T x / n + l2. */
+struct h0_row {
+    double curvature, l2;
+    int factor; /**< which of the factors serves it; set by precondition_create */
+};
+
 struct precondition {
-    int d;
-    double curvature;
-    int n_l2;
-    double *l2;      /**< (n_l2) different ones */
-    float **factor;  /**< (n_l2) Cholesky factor (d, d) each; NULL: the diagonal alone */
-    float *diagonal; /**< (d) of x^T x / n */
+    int d, n_factors;
+    int *exponent;   /**< (n_factors) of the ridges, ascending */
+    float **factor;  /**< (n_factors) Cholesky factors (d, d) of x^T x / n + ridge */
+    float *diagonal; /**< (d) of x^T x / n, where there are no factors */
 };
 
 /**
- * Inverts curvature * x^T x / n + l2 for each l2 where the design is dense and not too wide; else
- * H0 is 1 / sqrt(its diagonal), to be multiplied by precondition_scale.
+ * Prepares for rows: exactly, but for l2 / curvature rounded to a power of four, where the design
+ * is dense and not too wide; else H0 is 1 / sqrt(the diagonal), to be multiplied by
+ * precondition_scale.
  *
- * @param[in] l2 (n_l2) different ones
+ * @param[in,out] rows (n_rows)
  */
-ft_status precondition_create(struct precondition **out, struct design *design, double curvature,
-                              const double *l2, int n_l2);
+ft_status precondition_create(struct precondition **out, struct design *design, struct h0_row *rows,
+                              int n_rows);
 
 /** Takes *precondition (may be NULL), sets NULL. */
 void precondition_destroy(struct precondition **precondition);
 
-/** Multiplies rows (m, d + 1) by H0 of the l2 with this index; the last element is the bias's. */
-void precondition_apply(const struct precondition *p, int l2_index, float *rows, int m);
+/**
+ * Multiplies x (m, d + 1) by H0; the last element of a row is the bias's.
+ *
+ * @param[in] rows    (m)
+ * @param[in] scratch (m, d + 1)
+ */
+void precondition_apply(const struct precondition *p, const struct h0_row *rows, float *x, int m,
+                        float *scratch);
 
 /**
  * The factor for H0 that suits the latest step s and gradient difference y: (s y) / (y H0 y), or 1
  * where H0 is an inverse already.
  *
- * @param[in] y  (m, d + 1)
- * @param[in] sy s . y
+ * @param[in] rows (m)
+ * @param[in] y    (m, d + 1)
+ * @param[in] sy   s . y
  */
-double precondition_scale(const struct precondition *p, int l2_index, const float *y, int m,
-                          double sy);
+double precondition_scale(const struct precondition *p, const struct h0_row *rows, const float *y,
+                          int m, double sy);
 
 #endif
