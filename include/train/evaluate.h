@@ -14,8 +14,8 @@ struct evaluation {
 };
 
 /**
- * Every window or document once; rank r takes floor(r n / size) ... floor((r+1) n / size) - 1 of
- * them, documents in order of their length. Collective.
+ * Every window or document once; rank r takes floor(r n / size) ... floor((r+1) n / size) - 1 of n
+ * windows, or of n batches of documents in order of their length. Collective.
  *
  * @param[out] out   evaluation_clear, also after a failure
  * @param[in]  batch made by batch_create; as many samples as fit are computed at a time

@@ -1,6 +1,8 @@
 /*
  * Documents are dealt out in order of their length, so that a batch holds documents of like length
- * and ranks get like work. Each rank knows the labels of all documents; only predictions travel.
+ * and ranks get like work. Batches are the same at every rank count, and losses are added up in one
+ * order, so the result is too, bit for bit: what is best on validation does not depend on the
+ * number of ranks. Each rank knows the labels of all documents; only verdicts travel.
  */
 #include "train/evaluate.h"
 
@@ -40,10 +42,16 @@ static ft_status evaluate_windows(struct evaluation *out, struct comm *comm, str
     return FT_OK;
 }
 
-/* Predictions and the sum of losses of the documents order[first ... last-1]. Local. */
-static ft_status predict_documents(double *loss, int32_t *predictions, struct model *model,
-                                   const struct document_set *set, struct batch *batch,
-                                   const int64_t *order, int64_t first, int64_t last)
+/* What the model says of one document. */
+struct verdict {
+    double loss;
+    int32_t prediction;
+};
+
+/* Of the documents order[first ... last-1], from out on. Local. */
+static ft_status judge_documents(struct verdict *out, struct model *model,
+                                 const struct document_set *set, struct batch *batch,
+                                 const int64_t *order, int64_t first, int64_t last)
 {
     const int most = batch->micro_batch, K = model->config.head.n_labels;
     FT_TRY(fault_point("evaluate"));
@@ -52,35 +60,40 @@ static ft_status predict_documents(double *loss, int32_t *predictions, struct mo
         FT_TRY(document_batch_fill(batch, set, order + at, n));
         (void)model_loss(model, batch);
         const float *logits = model_class_logits(model);
-        for (int i = 0; i < n; i++, logits += K) {
-            *loss += class_loss(logits, K, batch->labels[i]);
-            predictions[at - first + i] = class_of_logits(logits, K);
+        for (int i = 0; i < n; i++, logits += K, out++) {
+            out->loss = class_loss(logits, K, batch->labels[i]);
+            out->prediction = class_of_logits(logits, K);
         }
     }
     return FT_OK;
 }
 
-/* predictions: (n) in order of length; the result is in order of the documents. Collective. */
+/* First document of a rank: batches are not divided. */
+static int64_t share_of(int64_t rank, int64_t size, int64_t n, int64_t most)
+{
+    const int64_t first = rank * ((n + most - 1) / most) / size * most;
+    return first < n ? first : n;
+}
+
+/* mine, all: (n) room for this rank's share and for what all ranks say. Collective. */
 static ft_status share_documents(struct evaluation *out, struct comm *comm, struct model *model,
                                  const struct document_set *set, struct batch *batch,
-                                 const int64_t *order, int32_t *sorted)
+                                 const int64_t *order, struct verdict *mine, struct verdict *all)
 {
     const int64_t n = set->n_documents, rank = comm_rank(comm), size = comm_size(comm);
-    const int64_t first = rank * n / size, last = (rank + 1) * n / size;
+    const int64_t first = share_of(rank, size, n, batch->micro_batch);
+    const int64_t last = share_of(rank + 1, size, n, batch->micro_batch);
     int64_t *counts = NULL;
-    double loss = 0;
     ft_status local = FT_ALLOC(counts, size);
     if (local == FT_OK)
-        local = predict_documents(&loss, sorted + first, model, set, batch, order, first, last);
+        local = judge_documents(mine, model, set, batch, order, first, last);
     const ft_status status = comm_agree(comm, local);
     if (status == FT_OK) {
-        comm_allgather_varying(comm, out->predictions, counts, sorted + first,
-                               (last - first) * (int64_t)sizeof *sorted);
-        comm_sum_f64(comm, &loss, 1);
-        memcpy(sorted, out->predictions, (size_t)n * sizeof *sorted);
-        for (int64_t i = 0; i < n; i++)
-            out->predictions[order[i]] = sorted[i];
-        out->loss = loss / (double)n;
+        comm_allgather_varying(comm, all, counts, mine, (last - first) * (int64_t)sizeof *mine);
+        for (int64_t i = 0; i < n; i++) {
+            out->predictions[order[i]] = all[i].prediction;
+            out->loss += all[i].loss / (double)n;
+        }
     }
     mem_free(counts);
     return status;
@@ -90,19 +103,19 @@ static ft_status evaluate_documents(struct evaluation *out, struct comm *comm, s
                                     const struct document_set *set, struct batch *batch)
 {
     int64_t *order = NULL;
-    int32_t *sorted = NULL;
+    struct verdict *verdicts = NULL;
     out->n = set->n_documents;
     ft_status status = document_order_by_length(&order, set);
     if (status == FT_OK)
-        status = FT_ALLOC(sorted, out->n);
+        status = FT_ALLOC(verdicts, 2 * out->n);
     if (status == FT_OK)
         status = FT_ALLOC(out->predictions, out->n);
     status = comm_agree(comm, status);
     if (status == FT_OK)
-        status = share_documents(out, comm, model, set, batch, order, sorted);
+        status = share_documents(out, comm, model, set, batch, order, verdicts, verdicts + out->n);
     if (status == FT_OK)
         status = comm_agree(comm, evaluation_score(out, set, model->config.head.n_labels));
-    mem_free(sorted);
+    mem_free(verdicts);
     mem_free(order);
     return status;
 }
