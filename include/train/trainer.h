@@ -36,6 +36,9 @@ ft_status trainer_open(struct trainer *t, struct session *session);
 /** Goes on from the newest valid checkpoint of output.dir, if there is one. */
 ft_status trainer_resume(struct trainer *t);
 
+/** Whether there is nothing left to train: the last step is done, or patience is over. Local. */
+bool trainer_is_done(const struct trainer *t);
+
 /**
  * Trains to the last step and leaves a checkpoint there.
  *

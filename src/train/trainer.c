@@ -187,7 +187,12 @@ static bool patience_is_over(const struct trainer *t)
     return patience > 0 && t->meta.evals_since_best >= patience;
 }
 
-/* One step with everything that may follow it. *done: patience is over. */
+bool trainer_is_done(const struct trainer *t)
+{
+    return t->meta.step >= t->total_steps || patience_is_over(t);
+}
+
+/* One step with everything that may follow it. *done: it was the last one. */
 static ft_status advance(bool *done, struct trainer *t, int64_t step)
 {
     struct step_outcome out;
@@ -199,7 +204,7 @@ static ft_status advance(bool *done, struct trainer *t, int64_t step)
     FT_AGREE(t->session->comm, t->metrics ? metrics_write_step(t->metrics, &out.metrics) : FT_OK);
     if (evaluation_is_due(t, step))
         FT_TRY(evaluate(t));
-    *done = step == t->total_steps || patience_is_over(t);
+    *done = trainer_is_done(t);
     const bool stops = out.stop_requested && !*done;
     const bool is_due = *done || stops || out.checkpoint_due ||
                         (s->checkpoint.every_steps > 0 && step % s->checkpoint.every_steps == 0);
@@ -222,7 +227,7 @@ ft_status trainer_run(struct trainer *t)
     progress_start(&t->progress, t->meta.step, t->total_steps, is_first);
     t->last_checkpoint_s = timer_now();
     t->last_checkpoint_step = t->meta.step;
-    bool done = t->meta.step >= t->total_steps || patience_is_over(t);
+    bool done = trainer_is_done(t);
     ft_status status = FT_OK;
     for (int64_t step = t->meta.step + 1; status == FT_OK && !done; step++)
         status = advance(&done, t, step);
