@@ -12,15 +12,23 @@
 static const char *const methods[] = {"transfer", "last-layers", "finetune"};
 enum { N_METHODS = sizeof methods / sizeof *methods };
 
+/* ":line" of the file, or "" on the command line. */
+static const char *line_of(char text[16], const struct origin *from)
+{
+    (void)snprintf(text, 16, from->line > 0 ? ":%d" : "", from->line);
+    return text;
+}
+
 static ft_status check_method(const char *name, size_t length, const struct origin *from)
 {
+    char line[16];
     for (int i = 0; i < N_METHODS; i++)
         if (strlen(methods[i]) == length && strncmp(methods[i], name, length) == 0)
             return FT_OK;
     return ft_fail(FT_ERR_USAGE,
                    "%s%s: compare.%.*s is no method; the groups of compare are transfer, "
                    "last-layers and finetune",
-                   from->name, from->line ? " (in the group compare)" : "", (int)length, name);
+                   from->name, line_of(line, from), (int)length, name);
 }
 
 /* Keys that compare itself decides, or that would give the methods different data. */
@@ -38,16 +46,18 @@ static const char *const common[] = {"mode",
 
 static ft_status check_key(const struct key *key, const char *name, const struct origin *from)
 {
+    char line[16];
     if (!key)
-        return ft_fail(FT_ERR_USAGE, "%s: compare.%.120s is no key; the nearest known one is %s",
-                       from->name, name, key_nearest(strchr(name, '.') + 1)->name);
+        return ft_fail(FT_ERR_USAGE, "%s%s: compare.%.120s is no key; the nearest known one is %s",
+                       from->name, line_of(line, from), name,
+                       key_nearest(strchr(name, '.') + 1)->name);
     bool is_common = false;
     for (size_t i = 0; i < sizeof common / sizeof *common; i++)
         is_common = is_common || strcmp(key->name, common[i]) == 0;
     if (!is_common)
         return FT_OK;
-    return ft_fail(FT_ERR_USAGE, "%s: compare.%.120s: %s is the same for all methods", from->name,
-                   name, key->name);
+    return ft_fail(FT_ERR_USAGE, "%s%s: compare.%.120s: %s is the same for all methods", from->name,
+                   line_of(line, from), name, key->name);
 }
 
 /* Adds "name=value", or replaces the value that name has. Takes entry. */
@@ -90,10 +100,11 @@ static ft_status read_value(struct settings *s, const char *name, const config_s
                             const char *text, const struct origin *from)
 {
     struct settings *scratch;
+    char line[16];
     const char *dot = strchr(name, '.');
     if (!dot)
-        return ft_fail(FT_ERR_USAGE, "%s: compare.%.120s: write compare.METHOD.section.key",
-                       from->name, name);
+        return ft_fail(FT_ERR_USAGE, "%s%s: compare.%.120s: write compare.METHOD.section.key",
+                       from->name, line_of(line, from), name);
     FT_TRY(check_method(name, (size_t)(dot - name), from));
     const struct key *key = key_find(dot + 1);
     FT_TRY(check_key(key, name, from));
@@ -207,6 +218,7 @@ ft_status settings_for_method(struct settings **out, const struct settings *s, c
                               const char *output_dir)
 {
     static char none[] = "";
+    char name[64];
     struct settings plain = *s; /* without the groups of compare, and with a cache of its own */
     struct buffer text = {0}, mode = {0}, dir = {0};
     char **overrides = NULL;
@@ -224,7 +236,8 @@ ft_status settings_for_method(struct settings **out, const struct settings *s, c
         int n = overrides_of(overrides, s, method);
         overrides[n++] = mode.data;
         overrides[n++] = dir.data;
-        status = settings_parse(out, text.data, text.used, "compare", "/", n, overrides);
+        (void)snprintf(name, sizeof name, "compare.%s", method);
+        status = settings_parse(out, text.data, text.used, name, "/", n, overrides);
     }
     buffer_clear(&dir);
     buffer_clear(&mode);
