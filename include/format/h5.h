@@ -51,6 +51,10 @@ ft_status h5_open(struct h5_file **out, const char *path);
  */
 ft_status h5_close(struct h5_file **file);
 
+/** Closes a file that was written; gives back status, and its message, where that is a failure
+ * already. */
+ft_status h5_finish(struct h5_file **file, ft_status status);
+
 /**
  * Makes a dataset whose elements h5_write_slice fills in; intermediate groups are made. Every
  * element must be written before the file is closed.

@@ -108,12 +108,6 @@ ft_status index_write(const char *path, const struct layout *layout, int64_t ste
     if (status == FT_OK)
         status = write_all(file, &parts, layout, first, world_size);
     mem_free(parts.list);
-    if (status != FT_OK) {
-        char text[FT_ERR_TEXT_MAX];
-        (void)snprintf(text, sizeof text, "%s", ft_error_text());
-        (void)h5_close(&file);
-        return ft_fail(status, "%s", text);
-    }
-    FT_TRY(h5_close(&file));
+    FT_TRY(h5_finish(&file, status));
     return file_sync(path);
 }

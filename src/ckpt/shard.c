@@ -121,14 +121,7 @@ ft_status shard_write(const char *path, const struct shard_place *place, const s
     struct hash_value value;
     FT_TRY(fault_point("checkpoint-write"));
     FT_TRY(h5_create(&file, path));
-    ft_status status = put_all(file, place, s, host);
-    if (status != FT_OK) {
-        char text[FT_ERR_TEXT_MAX];
-        (void)snprintf(text, sizeof text, "%s", ft_error_text());
-        (void)h5_close(&file);
-        return ft_fail(status, "%s", text);
-    }
-    FT_TRY(h5_close(&file));
+    FT_TRY(h5_finish(&file, put_all(file, place, s, host)));
     FT_TRY(hash_file(&value, bytes, path));
     hash_format(hash, value);
     return file_sync(path);

@@ -223,14 +223,7 @@ static ft_status write_temporary(char hash[HASH_TEXT], const struct feature_stor
     FT_TRY(fault_point("features-write"));
     (void)unlink(path); /* of an earlier process of the same number */
     FT_TRY(h5_create(&file, path));
-    ft_status status = put_all(s, file, part, kinds, data);
-    if (status != FT_OK) {
-        char text[FT_ERR_TEXT_MAX];
-        (void)snprintf(text, sizeof text, "%s", ft_error_text());
-        (void)h5_close(&file);
-        return ft_fail(status, "%s", text);
-    }
-    FT_TRY(h5_close(&file));
+    FT_TRY(h5_finish(&file, put_all(s, file, part, kinds, data)));
     FT_TRY(hash_file(&value, NULL, path));
     hash_format(hash, value);
     return file_sync(path);

@@ -52,14 +52,7 @@ static ft_status write_shard(struct token_writer *writer, const char *path)
     struct h5_file *file = NULL;
     FT_TRY(fault_point("prepare-write"));
     FT_TRY(h5_create(&file, path));
-    const ft_status status = write_content(file, writer);
-    if (status != FT_OK) {
-        char text[FT_ERR_TEXT_MAX]; /* closing a file that cannot be written fails too */
-        (void)snprintf(text, sizeof text, "%s", ft_error_text());
-        (void)h5_close(&file);
-        return ft_fail(status, "%s", text);
-    }
-    FT_TRY(h5_close(&file));
+    FT_TRY(h5_finish(&file, write_content(file, writer)));
     return file_sync(path);
 }
 

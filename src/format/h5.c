@@ -165,6 +165,16 @@ ft_status h5_close(struct h5_file **file)
     return status;
 }
 
+ft_status h5_finish(struct h5_file **file, ft_status status)
+{
+    char text[FT_ERR_TEXT_MAX];
+    if (status == FT_OK)
+        return h5_close(file);
+    (void)snprintf(text, sizeof text, "%s", ft_error_text());
+    (void)h5_close(file);
+    return ft_fail(status, "%s", text);
+}
+
 /* Calls visit with "/a", "/a/b", "/a/b/c". */
 static ft_status each_prefix(const struct h5_file *file, const char *name, bool with_last,
                              ft_status (*visit)(const struct h5_file *file, const char *prefix))

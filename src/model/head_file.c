@@ -140,10 +140,8 @@ static ft_status write_to(const struct transfer_head *head, const char *path)
 {
     struct h5_file *file = NULL;
     FT_TRY(h5_create(&file, path));
-    ft_status status = write_all(file, head);
-    const ft_status closed = h5_close(&file);
-    status = status == FT_OK ? closed : status;
-    return status == FT_OK ? file_sync(path) : status;
+    FT_TRY(h5_finish(&file, write_all(file, head)));
+    return file_sync(path);
 }
 
 ft_status head_file_write(const struct transfer_head *head, const char *path)
