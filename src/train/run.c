@@ -62,16 +62,36 @@ static ft_status train(struct session *session, struct comm *comm, const struct 
     return status;
 }
 
-ft_status run_train(struct comm *comm, const struct settings *settings)
+/* A folder holds one run: the head of mode transfer, or the checkpoints of another mode. Local. */
+static ft_status check_mode(const struct comm *comm, const struct settings *settings)
+{
+    char path[FILE_PATH_MAX];
+    const bool is_transfer = settings->mode == RUN_MODE_TRANSFER;
+    if (comm_rank(comm) != 0)
+        return FT_OK;
+    FT_TRY(file_join(path, settings->output.dir, is_transfer ? "checkpoints" : "head.h5"));
+    if (!file_exists(path))
+        return FT_OK;
+    return ft_fail(FT_ERR_USAGE,
+                   "mode is %stransfer, but %s is of a run with %s; set another output.dir",
+                   is_transfer ? "" : "not ", path, is_transfer ? "another mode" : "mode transfer");
+}
+
+static ft_status train_or_transfer(struct comm *comm, const struct settings *settings)
 {
     struct session session = {0};
-    ft_status status;
-    FT_TRY(output_dir_prepare(comm, settings->output.dir));
+    FT_AGREE(comm, check_mode(comm, settings));
     if (settings->mode == RUN_MODE_TRANSFER)
-        status = transfer_run(comm, settings);
-    else
-        status = train(&session, comm, settings);
+        return transfer_run(comm, settings);
+    const ft_status status = train(&session, comm, settings);
     session_close(&session);
+    return status;
+}
+
+ft_status run_train(struct comm *comm, const struct settings *settings)
+{
+    FT_TRY(output_dir_prepare(comm, settings->output.dir));
+    const ft_status status = train_or_transfer(comm, settings);
     output_dir_release();
     return status;
 }
