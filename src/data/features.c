@@ -57,8 +57,10 @@ static ft_status wanted_layers(int *first, int *last, const struct features_requ
     if (r->layer == LAYER_AUTO)
         return FT_OK;
     if (r->layer == LAYER_LAST4) {
-        *first = L > LAST ? L - LAST + 1 : 1;
-        return FT_OK;
+        *first = L - LAST + 1;
+        return *first >= 1 ? FT_OK
+                           : ft_fail(FT_ERR_USAGE,
+                                     "transfer.layer = last4, but the model has only %d layers", L);
     }
     *first = *last = r->layer < 0 ? L + 1 + r->layer : r->layer;
     if (*first < 1 || *first > L)
