@@ -20,8 +20,9 @@ struct judged_rows {
     int32_t *labels; /**< (n) */
     int32_t *split;  /**< (n) the split in which the row is held out and judges; -1: in none */
     int n_splits;
-    float *weights; /**< (n) of the rows in the loss that is minimised */
-    int K;          /**< labels, at least 2 */
+    float *weights;      /**< (n) of the rows in the loss that is minimised */
+    int K;               /**< labels, at least 2 */
+    int64_t most_logits; /**< held at the same time: penalties are taken in groups that fit */
 };
 
 /**

@@ -1,6 +1,6 @@
 /*
  * A split and a penalty are one problem; the problems of a design share every product. The logits
- * of all rows are wanted from each, so penalties are taken in groups whose logits fit LOGITS_MAX.
+ * of all rows are wanted from each, so penalties are taken in groups whose logits fit.
  */
 #include "train/penalty_search.h"
 
@@ -26,8 +26,10 @@ ft_status judged_rows_create(struct judged_rows *rows, const int32_t *train_labe
                              const float *class_weights, int64_t seed)
 {
     const bool has_validation = n_validation > 0;
-    *rows = (struct judged_rows){
-        .n = n_train + n_validation, .n_splits = has_validation ? 1 : SEARCH_FOLDS, .K = K};
+    *rows = (struct judged_rows){.n = n_train + n_validation,
+                                 .n_splits = has_validation ? 1 : SEARCH_FOLDS,
+                                 .K = K,
+                                 .most_logits = LOGITS_MAX};
     const ft_status status = allocate_rows(rows);
     if (status != FT_OK) {
         judged_rows_clear(rows);
@@ -177,7 +179,7 @@ ft_status penalty_search(struct penalty_score *best, struct design *design,
                          const struct judged_rows *rows, const double *penalties, int n,
                          enum best_metric metric)
 {
-    const int64_t fit = LOGITS_MAX / (rows->n * rows->K * rows->n_splits + 1);
+    const int64_t fit = rows->most_logits / (rows->n * rows->K * rows->n_splits + 1);
     const int most = fit < 1 ? 1 : fit > n ? n : (int)fit;
     bool has_best = false;
     for (int at = 0; at < n; at += most)
