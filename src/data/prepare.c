@@ -239,6 +239,18 @@ static ft_status commit(struct token_set *set, struct preparation *p, struct com
     return token_set_add(set, &info, comm, p->folder, NULL, &p->wanted);
 }
 
+static ft_status refuse_empty(const struct corpus_request *r, const struct source *files,
+                              int64_t n_files, int64_t n_skipped)
+{
+    const bool is_split = r->validation_fraction > 0;
+    const char *part = r->want_validation ? " in the validation part" : " in the training part";
+    return ft_fail(FT_ERR_INPUT,
+                   "%s%s: no document with text%s (%lld without tokens skipped): check "
+                   "data.text_field%s",
+                   files[0].path, n_files > 1 ? ", ..." : "", is_split ? part : "",
+                   (long long)n_skipped, is_split ? " and data.validation_fraction" : "");
+}
+
 static ft_status fill_and_commit(struct token_set *set, struct preparation *p, struct comm *comm,
                                  const struct source *files, int64_t n_files)
 {
@@ -250,12 +262,7 @@ static ft_status fill_and_commit(struct token_set *set, struct preparation *p, s
     int64_t n_documents = p->writer.n_written;
     comm_sum_i64(comm, &n_documents, 1);
     if (n_documents == 0)
-        return ft_fail(FT_ERR_INPUT,
-                       "%s%s: no document with text in the %s part (%lld without tokens skipped): "
-                       "check data.text_field and data.validation_fraction",
-                       files[0].path, n_files > 1 ? ", ..." : "",
-                       p->request->want_validation ? "validation" : "training",
-                       (long long)p->info.n_skipped);
+        return refuse_empty(p->request, files, n_files, p->info.n_skipped);
     FT_TRY(token_writer_publish(&p->writer, comm, &p->info));
     return commit(set, p, comm);
 }

@@ -40,7 +40,7 @@ static const struct hostile files[] = {
     {"latin1.jsonl", BYTES("{\"text\": \"b\", \"label\": \"\xe9\"}\n"), "byte 25: invalid UTF-8"},
     {"surrogate.jsonl", BYTES("{\"text\": \"b\", \"label\": \"\\ud800\"}\n"), "invalid Unicode"},
     {"blank-text.jsonl", BYTES("{\"text\": \" \\n\", \"label\": \"x\"}\n"),
-     "no document with text in the training part (1 without tokens skipped)"},
+     "no document with text (1 without tokens skipped)"},
     {"blank-text-without.jsonl", BYTES(GOOD "{\"text\": \"\"}\n"),
      "line 2, byte 1: no field \"label\""},
     {"long.jsonl", NULL, 257, "label \"label\" has 257 bytes, at most 256 are possible"},
