@@ -39,6 +39,14 @@ struct features_stats {
     double seconds;     /**< wall time of features_open */
 };
 
+/**
+ * The blocks that a choice of layer needs, first to last, of a model that has L.
+ *
+ * @param[in] layer as in features_request
+ * @return FT_OK; FT_ERR_USAGE: a layer that the model does not have
+ */
+ft_status features_layers(int *first, int *last, int layer, int L);
+
 /** Batches of features_open: what the model must have room for; seq_len [tokens] of a document. */
 void features_model_shape(struct model_shape *shape, int seq_len);
 

@@ -48,26 +48,24 @@ void features_model_shape(struct model_shape *shape, int seq_len)
         .max_segments = FEATURE_BATCH_SEGMENTS};
 }
 
-/* First and last block that are wanted. */
-static ft_status wanted_layers(int *first, int *last, const struct features_request *r)
+ft_status features_layers(int *first, int *last, int layer, int L)
 {
-    const int L = r->model->config.L;
     *first = 1;
     *last = L;
-    if (r->layer == LAYER_AUTO)
+    if (layer == LAYER_AUTO)
         return FT_OK;
-    if (r->layer == LAYER_LAST4) {
+    if (layer == LAYER_LAST4) {
         *first = L - LAST + 1;
         return *first >= 1 ? FT_OK
                            : ft_fail(FT_ERR_USAGE,
                                      "transfer.layer = last4, but the model has only %d layers", L);
     }
-    *first = *last = r->layer < 0 ? L + 1 + r->layer : r->layer;
+    *first = *last = layer < 0 ? L + 1 + layer : layer;
     if (*first < 1 || *first > L)
         return ft_fail(FT_ERR_USAGE,
                        "transfer.layer = %d, but the model has the layers 1 to %d (or -1 to -%d "
                        "from the end)",
-                       r->layer, L, L);
+                       layer, L, L);
     return FT_OK;
 }
 
@@ -87,7 +85,7 @@ static int kind_of(int layer, enum pooling pooling)
 static ft_status choose(struct features *f, const struct features_request *r)
 {
     int first = 0, last = 0;
-    FT_TRY(wanted_layers(&first, &last, r));
+    FT_TRY(features_layers(&first, &last, r->layer, r->model->config.L));
     FT_TRY(FT_ALLOC(f->wanted, f->store.n_kinds));
     for (int layer = first; layer <= last; layer++) {
         for (int pooling = POOLING_CLS; pooling <= POOLING_LAST; pooling++) {

@@ -3,6 +3,7 @@
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "data/features.h"
 #include "model/convert.h"
 #include "train/plan.h"
 
@@ -45,7 +46,10 @@ static ft_status open_tokenizer(struct session *s)
                        "data.seq_len = %d leaves no room for text: the tokenizer's template alone "
                        "has %d tokens",
                        settings->data.seq_len, n_template);
-    return FT_OK;
+    int first, last;
+    return settings->mode == RUN_MODE_TRANSFER
+               ? features_layers(&first, &last, settings->transfer.layer, s->config.L)
+               : FT_OK;
 }
 
 ft_status session_cache_folder(char out[FILE_PATH_MAX], const struct settings *settings)

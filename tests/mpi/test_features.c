@@ -297,7 +297,6 @@ static void test_wanted(const struct world *w)
     check_narrow(w, 2, POOLING_MEAN, N_DOCUMENTS, 1);
     check_narrow(w, -1, POOLING_MEAN, 0, 1); /* the same */
     check_narrow(w, -2, POOLING_MEAN, N_DOCUMENTS, 2);
-    check_narrow(w, LAYER_LAST4, POOLING_MEAN, 0, 2); /* of two layers: both */
     check_narrow(w, 1, POOLING_LAST, N_DOCUMENTS, 3);
     check_narrow(w, LAYER_AUTO, POOLING_AUTO, N_DOCUMENTS, 5);
     check_narrow(w, 1, POOLING_LAST, 0, 5);
@@ -306,6 +305,9 @@ static void test_wanted(const struct world *w)
         CHECK_FAILS(features_open(&f, &r), FT_ERR_USAGE, "the model has the layers 1 to 2");
         CHECK(f == NULL);
     }
+    r.layer = LAYER_LAST4;
+    CHECK_FAILS(features_open(&f, &r), FT_ERR_USAGE, "last4, but the model has only 2 layers");
+    CHECK(f == NULL);
 }
 
 static void part_path(char out[FILE_PATH_MAX], const struct features_request *r, const char *name)
