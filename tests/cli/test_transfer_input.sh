@@ -46,10 +46,13 @@ jq -e '.labels == ["negative", "positive"]' out >/dev/null || fail "CSV: $(cat o
 
 # --- evaluate: a label that train lacks, no data, no run, --base
 { cat test.jsonl; echo '{"text": "it rains", "label": "neutral"}'; } >strange.jsonl
+for i in 1 2; do echo '{"text": " ", "label": "positive"}'; done >empty-test.jsonl
 for np in 1 2; do
     evaluate="$mpiexec -q -np $np $finetune evaluate run.cfg output.dir=json"
     expect 65 'strange.jsonl line 13, byte ' $evaluate data.test=strange.jsonl
     says 'label "neutral" is none of the 2 of the training data'
+    expect 65 "empty-test.jsonl: no document with text (2 without tokens skipped)" $evaluate \
+        data.test=empty-test.jsonl
     expect 64 "nothing to evaluate" $evaluate data.test=
     expect 65 "--base" $evaluate --base
     expect 65 "head.h5 does not exist" "$mpiexec" -q -np $np "$finetune" evaluate run.cfg output.dir=nowhere
@@ -59,6 +62,7 @@ done
 refused 64 "transfer.layer = 7, but the model has the layers 1 to 6" transfer.layer=7
 refused 64 "transfer.layer = -8, but the model has" transfer.layer=-8
 refused 64 "transfer.layer = 0: layers count from 1" transfer.layer=0
+expect 64 "transfer.layer = 7, but" "$finetune" check run.cfg output.dir=checked transfer.layer=7
 for layer in 6 -1; do expect 0 "" run 1 layer$layer transfer.layer=$layer; done
 cmp -s layer6/head.h5 layer-1/head.h5 || fail "layer 6 of 6 and -1 differ"
 
