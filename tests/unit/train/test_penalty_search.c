@@ -2,6 +2,8 @@
  * and penalty on its own, in double precision, by gradient descent. */
 #include "train/penalty_search.h"
 
+#include <omp.h>
+
 #include "base/rng.h"
 #include "optim/folds.h"
 #include "support/check.h"
@@ -260,6 +262,7 @@ static void test_memory(const struct data *t)
 int main(void)
 {
     static struct data t;
+    omp_set_num_threads(1); /* hundreds of tiny problems: threads would only wait for each other */
     make_data(&t);
     for (int i = 0; i < 4; i++)
         test_choice(&t, i % 2, i / 2);
