@@ -165,11 +165,11 @@ down() {
     rm -rf "${folder:?}"
 }
 
-# the loopback for Open MPI too; processes that wait leave their core to others
+# the loopback for Open MPI too; processes and threads that wait leave their core to others
 environment() {
     echo "export SLURM_CONF=$folder/slurm.conf"
     echo "export OMPI_MCA_btl_tcp_if_include=lo OMPI_MCA_oob_tcp_if_include=lo"
-    echo "export OMPI_MCA_mpi_yield_when_idle=1"
+    echo "export OMPI_MCA_mpi_yield_when_idle=1 OMP_WAIT_POLICY=passive"
 }
 
 case ${1:-} in
