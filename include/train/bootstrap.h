@@ -2,14 +2,15 @@
  * 95 % percentile bootstrap intervals of accuracy and macro F1. Local; not collective.
  *
  * Both scores depend on the documents only through their confusion matrix, so the n documents are
- * taken from it, cell by cell: neither their order nor the ranks they came from matter. Each of
+ * taken in the order of its cells: their own order does not matter. Each of
  * BOOTSTRAP_RESAMPLES resamples draws n documents with replacement; macro F1 of a resample is the
  * mean over the classes that occur in it, as in scores.h. The bounds are the 2.5th and 97.5th
  * percentiles, linearly interpolated (numpy.percentile's default).
  *
  * Random numbers: draws 4 i ... 4 i + 3 of resample b are the words of Philox counter (stream + b,
  * i) under the seed; word w chooses document floor(w n / 2^32). So the result is a pure function of
- * matrix and seed, whatever the number of threads. Cost: 2000 n draws of about 5 ns.
+ * matrix and seed, whatever the number of threads. Cost: 2000 n draws of about 5 ns; memory grows
+ * with n + K, not with the matrix.
  *
  * Source: Efron & Tibshirani 1993, An Introduction to the Bootstrap, section 13.3.
  */
@@ -32,12 +33,12 @@ struct bootstrap {
 };
 
 /**
- * @param[in] confusion (K, K) counts that sum to n, 1 <= n <= 2^31 - 1
+ * @param[in] labels, predictions (n) class numbers, 0 ... K-1; 1 <= n <= 2^31 - 1
  * @param[in] seed      the run's seed
  * @return FT_OK; FT_ERR_INPUT when there is no document or more than 2^31 - 1; FT_ERR_INTERNAL
  *         (memory)
  */
-ft_status bootstrap_intervals(struct bootstrap *out, const int64_t *confusion, int n_classes,
-                              uint64_t seed);
+ft_status bootstrap_intervals(struct bootstrap *out, const int32_t *labels,
+                              const int32_t *predictions, int64_t n, int n_classes, uint64_t seed);
 
 #endif

@@ -1,8 +1,8 @@
 /**
  * Scores of a classifier: confusion matrix, accuracy, macro F1, precision and recall of each class.
  *
- * Local; nothing here is collective. A confusion matrix is summed over ranks before the scores are
- * taken from it. K = number of the model's classes, 1 ... SCORES_CLASSES_MAX.
+ * Local; nothing here is collective. K = number of the model's classes. Memory grows with K; only
+ * up to SCORES_MATRIX_CLASSES there is a confusion matrix too.
  *
  * - confusion: (K, K) document counts, row = true class, column = predicted class.
  * - precision of a class: correct / predicted; recall: correct / support; F1 = 2 correct /
@@ -20,12 +20,13 @@
 
 #include "base/err.h"
 
-#define SCORES_CLASSES_MAX 32768 /**< so that a confusion matrix of int64 has at most 8 GiB */
+#define SCORES_MATRIX_CLASSES 1000 /**< a million cells, 50 MB as JSON objects */
 
 struct class_score {
     double precision, recall, f1;
     int64_t support;   /**< documents whose label is this class */
     int64_t predicted; /**< documents predicted to be this class */
+    int64_t correct;   /**< documents of this class that were recognised */
 };
 
 struct scores {
@@ -33,27 +34,19 @@ struct scores {
     int64_t documents, correct;
     double accuracy; /**< correct / documents */
     double macro_f1;
-    int64_t *confusion;          /**< (K, K); owned */
+    int64_t *confusion;          /**< (K, K), or NULL where K > SCORES_MATRIX_CLASSES; owned */
     struct class_score *classes; /**< (K); owned */
 };
 
 /**
- * Adds documents to a confusion matrix.
- *
- * @param[in,out] confusion (K, K)
- * @param[in]     labels, predictions (n) class numbers, 0 ... K-1 (asserted)
- */
-void scores_count(int64_t *confusion, const int32_t *labels, const int32_t *predictions, int64_t n,
-                  int n_classes);
-
-/**
- * All scores of a confusion matrix.
+ * All scores of classified documents.
  *
  * @param[out] out       released by scores_clear, also after a failure
- * @param[in]  confusion (K, K), copied
- * @return FT_OK; FT_ERR_INPUT when the matrix counts no document; FT_ERR_INTERNAL (memory)
+ * @param[in]  labels, predictions (n) class numbers, 0 ... K-1 (asserted)
+ * @return FT_OK; FT_ERR_INPUT when there is no document; FT_ERR_INTERNAL (memory)
  */
-ft_status scores_from_confusion(struct scores *out, const int64_t *confusion, int n_classes);
+ft_status scores_of(struct scores *out, const int32_t *labels, const int32_t *predictions,
+                    int64_t n, int n_classes);
 
 /** Macro F1 alone from the margins of a confusion matrix: (K) counts each. No allocation. */
 double scores_macro_f1(const int64_t *correct, const int64_t *support, const int64_t *predicted,
@@ -67,7 +60,8 @@ void scores_clear(struct scores *scores);
  *
  * Long names are cut with an ellipsis. Where the matrix with names over its columns would be wider
  * than 100 columns, the columns are headed by class numbers; beyond SCORES_PRINT_CLASSES classes it
- * is left to the JSON output, and a line says so.
+ * is left to the JSON output, and a line says so. Beyond SCORES_MATRIX_CLASSES classes so is the
+ * per-class table.
  *
  * @param[in] names (K) class names, UTF-8; NULL: class numbers are printed
  * @return FT_OK, FT_ERR_IO, FT_ERR_INTERNAL (memory)
@@ -79,7 +73,7 @@ ft_status scores_print(FILE *file, const struct scores *scores, const char *cons
 /**
  * The result of an evaluation as one JSON object: {"loss", "accuracy", "macro_f1", "documents",
  * "labels": [K names], "confusion": [[K] ... K], "per_class": [{"label", "precision", "recall",
- * "f1", "support"} ... K]}.
+ * "f1", "support"} ... K]}; without "confusion" where K > SCORES_MATRIX_CLASSES.
  *
  * json_dumpf(object, file, 0) writes it as one line; its reals have 17 digits.
  *

@@ -43,24 +43,15 @@ static ft_status print_result(void *context, const struct session *s, const stru
 {
     (void)context;
     struct scores scores = {0};
-    int64_t *confusion = NULL;
     const int K = s->labels.n;
     if (comm_rank(s->comm) != 0)
         return FT_OK;
     if (K == 0)
         return print_loss(e);
-    if (K > SCORES_CLASSES_MAX)
-        return ft_fail(FT_ERR_USAGE, "%d labels: a confusion matrix has at most %d", K,
-                       SCORES_CLASSES_MAX);
-    ft_status status = FT_ALLOC(confusion, (int64_t)K * K);
-    if (status == FT_OK) {
-        scores_count(confusion, set->documents.labels, e->predictions, e->n, K);
-        status = scores_from_confusion(&scores, confusion, K);
-    }
+    ft_status status = scores_of(&scores, set->documents.labels, e->predictions, e->n, K);
     if (status == FT_OK)
         status = print_scores(&scores, e->loss, s->labels.names);
     scores_clear(&scores);
-    mem_free(confusion);
     return status;
 }
 

@@ -17,47 +17,51 @@ struct sample {
     int64_t stride;
 };
 
-static ft_status count_documents(struct sample *s, const int64_t *confusion)
+static int compare_keys(const void *a, const void *b)
 {
-    const int64_t K = s->n_classes;
-    for (int64_t i = 0; i < K * K; i++) {
-        s->n_cells += confusion[i] > 0;
-        s->n_documents += confusion[i];
-        if (s->n_documents > INT32_MAX)
-            return ft_fail(FT_ERR_INPUT,
-                           "more than %d documents to score: bootstrap intervals need fewer, use a "
-                           "part of the test set",
-                           INT32_MAX);
-    }
-    return s->n_documents ? FT_OK : ft_fail(FT_ERR_INPUT, "no documents to score");
+    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
 }
 
-static void fill(struct sample *s, const int64_t *confusion)
+/* Occupied cells of the sorted keys (n) = row * K + column. */
+static ft_status fill(struct sample *s, const int64_t *keys)
 {
-    const int64_t K = s->n_classes;
-    int32_t cell = 0;
-    int64_t document = 0;
-    for (int64_t i = 0; i < K * K; i++) {
-        if (confusion[i] == 0)
-            continue;
-        s->row[cell] = (int32_t)(i / K);
-        s->column[cell] = (int32_t)(i % K);
-        for (int64_t j = 0; j < confusion[i]; j++)
-            s->document[document++] = cell;
-        cell++;
-    }
-}
-
-static ft_status sample_create(struct sample *s, const int64_t *confusion)
-{
-    FT_TRY(count_documents(s, confusion));
+    for (int64_t i = 0; i < s->n_documents; i++)
+        s->n_cells += i == 0 || keys[i] != keys[i - 1];
     s->stride = s->n_cells + 3 * (int64_t)s->n_classes;
     FT_TRY(FT_ALLOC(s->row, s->n_cells));
     FT_TRY(FT_ALLOC(s->column, s->n_cells));
     FT_TRY(FT_ALLOC(s->document, s->n_documents));
     FT_TRY(FT_ALLOC(s->counts, omp_get_max_threads() * s->stride));
-    fill(s, confusion);
+    int32_t cell = -1;
+    for (int64_t i = 0; i < s->n_documents; i++) {
+        if (i == 0 || keys[i] != keys[i - 1]) {
+            s->row[++cell] = (int32_t)(keys[i] / s->n_classes);
+            s->column[cell] = (int32_t)(keys[i] % s->n_classes);
+        }
+        s->document[i] = cell;
+    }
     return FT_OK;
+}
+
+static ft_status sample_create(struct sample *s, const int32_t *labels, const int32_t *predictions)
+{
+    const int64_t n = s->n_documents;
+    int64_t *keys;
+    if (n > INT32_MAX)
+        return ft_fail(FT_ERR_INPUT,
+                       "more than %d documents to score: bootstrap intervals need fewer, use a "
+                       "part of the test set",
+                       INT32_MAX);
+    if (n == 0)
+        return ft_fail(FT_ERR_INPUT, "no documents to score");
+    FT_TRY(FT_ALLOC(keys, n));
+    for (int64_t i = 0; i < n; i++)
+        keys[i] = (int64_t)labels[i] * s->n_classes + predictions[i];
+    qsort(keys, (size_t)n, sizeof *keys, compare_keys);
+    const ft_status status = fill(s, keys);
+    mem_free(keys);
+    return status;
 }
 
 static void sample_destroy(struct sample *s)
@@ -122,12 +126,12 @@ static struct interval interval_of(double *values)
                              .high = percentile(values, BOOTSTRAP_RESAMPLES, 97.5)};
 }
 
-ft_status bootstrap_intervals(struct bootstrap *out, const int64_t *confusion, int n_classes,
-                              uint64_t seed)
+ft_status bootstrap_intervals(struct bootstrap *out, const int32_t *labels,
+                              const int32_t *predictions, int64_t n, int n_classes, uint64_t seed)
 {
-    struct sample s = {.n_classes = n_classes};
+    struct sample s = {.n_classes = n_classes, .n_documents = n};
     double accuracy[BOOTSTRAP_RESAMPLES], macro_f1[BOOTSTRAP_RESAMPLES];
-    const ft_status status = sample_create(&s, confusion);
+    const ft_status status = sample_create(&s, labels, predictions);
     if (status == FT_OK) {
 #pragma omp parallel for schedule(static)
         for (int b = 0; b < BOOTSTRAP_RESAMPLES; b++)

@@ -21,13 +21,13 @@ int comparison_method_of(const char *name)
     return -1;
 }
 
-static ft_status score(struct method_result *out, const int64_t *confusion, int n_classes,
-                       uint64_t seed)
+static ft_status score(struct method_result *out, const int32_t *labels, const int32_t *predictions,
+                       int64_t n, int n_classes, uint64_t seed)
 {
     struct scores scores;
-    ft_status status = scores_from_confusion(&scores, confusion, n_classes);
+    ft_status status = scores_of(&scores, labels, predictions, n, n_classes);
     if (status == FT_OK)
-        status = bootstrap_intervals(&out->interval, confusion, n_classes, seed);
+        status = bootstrap_intervals(&out->interval, labels, predictions, n, n_classes, seed);
     if (status == FT_OK) {
         out->documents = scores.documents;
         out->accuracy = scores.accuracy;
@@ -40,15 +40,10 @@ static ft_status score(struct method_result *out, const int64_t *confusion, int 
 ft_status comparison_score(struct method_result *out, const int32_t *labels,
                            const int32_t *predictions, int64_t n, int n_classes, uint64_t seed)
 {
-    int64_t *confusion;
     out->done = false;
     FT_FREE(out->correct);
     FT_TRY(FT_ALLOC(out->correct, n));
-    FT_TRY(FT_ALLOC(confusion, (size_t)n_classes * (size_t)n_classes));
-    scores_count(confusion, labels, predictions, n, n_classes);
-    const ft_status status = score(out, confusion, n_classes, seed);
-    mem_free(confusion);
-    FT_TRY(status);
+    FT_TRY(score(out, labels, predictions, n, n_classes, seed));
     for (int64_t i = 0; i < n; i++)
         out->correct[i] = labels[i] == predictions[i];
     hash_format(out->labels_hash, hash_bytes(labels, (size_t)n * sizeof *labels));

@@ -11,16 +11,6 @@
 
 enum { NAME_WIDTH_MAX = 32, CELL_NAME_MAX = 12, CELL_MIN = 3, LINE_WIDTH = 100 };
 
-void scores_count(int64_t *confusion, const int32_t *labels, const int32_t *predictions, int64_t n,
-                  int n_classes)
-{
-    for (int64_t i = 0; i < n; i++) {
-        assert(labels[i] >= 0 && labels[i] < n_classes);
-        assert(predictions[i] >= 0 && predictions[i] < n_classes);
-        confusion[(int64_t)labels[i] * n_classes + predictions[i]]++;
-    }
-}
-
 static double ratio(int64_t part, int64_t whole)
 {
     return whole ? (double)part / (double)whole : 0.0;
@@ -38,23 +28,29 @@ double scores_macro_f1(const int64_t *correct, const int64_t *support, const int
     return n ? sum / (double)n : 0.0;
 }
 
+static void count(struct scores *s, const int32_t *labels, const int32_t *predictions, int64_t n)
+{
+    const int K = s->n_classes;
+    for (int64_t i = 0; i < n; i++) {
+        assert(labels[i] >= 0 && labels[i] < K && predictions[i] >= 0 && predictions[i] < K);
+        s->classes[labels[i]].support++;
+        s->classes[predictions[i]].predicted++;
+        s->classes[labels[i]].correct += labels[i] == predictions[i];
+        if (s->confusion)
+            s->confusion[(int64_t)labels[i] * K + predictions[i]]++;
+    }
+}
+
 static void score_classes(struct scores *s)
 {
-    const int64_t K = s->n_classes;
     double sum = 0.0;
     int64_t occurring = 0;
-    for (int64_t i = 0; i < K * K; i++) {
-        s->classes[i / K].support += s->confusion[i];
-        s->classes[i % K].predicted += s->confusion[i];
-        s->documents += s->confusion[i];
-    }
-    for (int64_t k = 0; k < K; k++) {
+    for (int k = 0; k < s->n_classes; k++) {
         struct class_score *c = s->classes + k;
-        const int64_t correct = s->confusion[k * K + k];
-        c->precision = ratio(correct, c->predicted);
-        c->recall = ratio(correct, c->support);
-        c->f1 = ratio(2 * correct, c->predicted + c->support);
-        s->correct += correct;
+        c->precision = ratio(c->correct, c->predicted);
+        c->recall = ratio(c->correct, c->support);
+        c->f1 = ratio(2 * c->correct, c->predicted + c->support);
+        s->correct += c->correct;
         sum += c->f1;
         occurring += c->predicted + c->support > 0;
     }
@@ -62,17 +58,17 @@ static void score_classes(struct scores *s)
     s->macro_f1 = occurring ? sum / (double)occurring : 0.0;
 }
 
-ft_status scores_from_confusion(struct scores *out, const int64_t *confusion, int n_classes)
+ft_status scores_of(struct scores *out, const int32_t *labels, const int32_t *predictions,
+                    int64_t n, int n_classes)
 {
-    const size_t cells = (size_t)n_classes * (size_t)n_classes;
-    *out = (struct scores){.n_classes = n_classes};
-    assert(n_classes >= 1 && n_classes <= SCORES_CLASSES_MAX);
-    FT_TRY(FT_ALLOC(out->confusion, cells));
-    FT_TRY(FT_ALLOC(out->classes, n_classes));
-    memcpy(out->confusion, confusion, cells * sizeof *confusion);
-    score_classes(out);
-    if (out->documents == 0)
+    *out = (struct scores){.n_classes = n_classes, .documents = n};
+    if (n == 0)
         return ft_fail(FT_ERR_INPUT, "no documents to score: the evaluated set is empty");
+    FT_TRY(FT_ALLOC(out->classes, n_classes));
+    if (n_classes <= SCORES_MATRIX_CLASSES)
+        FT_TRY(FT_ALLOC(out->confusion, (int64_t)n_classes * n_classes));
+    count(out, labels, predictions, n);
+    score_classes(out);
     return FT_OK;
 }
 
@@ -106,8 +102,6 @@ static ft_status put_classes(struct buffer *out, const struct scores *s, const c
 {
     const int width = widest_name(s, names, 5, NAME_WIDTH_MAX);
     char scratch[16];
-    FT_TRY(buffer_print(out, "accuracy %.4f (%lld of %lld documents), macro F1 %.4f\n\n",
-                        s->accuracy, (long long)s->correct, (long long)s->documents, s->macro_f1));
     FT_TRY(columns_put(out, "class", width, false));
     FT_TRY(buffer_print(out, "  precision  recall      F1  documents  predicted\n"));
     for (int k = 0; k < s->n_classes; k++) {
@@ -174,12 +168,16 @@ static ft_status put_matrix(struct buffer *out, const struct scores *s, const ch
 
 static ft_status put_all(struct buffer *out, const struct scores *s, const char *const *names)
 {
+    const int K = s->n_classes;
+    FT_TRY(buffer_print(out, "accuracy %.4f (%lld of %lld documents), macro F1 %.4f\n\n",
+                        s->accuracy, (long long)s->correct, (long long)s->documents, s->macro_f1));
+    if (!s->confusion)
+        return buffer_print(out, "%d classes: their scores are in the JSON output\n", K);
     FT_TRY(put_classes(out, s, names));
-    if (s->n_classes <= SCORES_PRINT_CLASSES)
+    if (K <= SCORES_PRINT_CLASSES)
         return put_matrix(out, s, names);
-    return buffer_print(out,
-                        "\nconfusion matrix: %d x %d, too large to print, see the JSON output\n",
-                        s->n_classes, s->n_classes);
+    return buffer_print(
+        out, "\nconfusion matrix: %d x %d, too large to print, see the JSON output\n", K, K);
 }
 
 ft_status scores_print(FILE *file, const struct scores *scores, const char *const *names)
@@ -243,18 +241,28 @@ static json_t *names_json(const char *const *names, int n)
     return NULL;
 }
 
+/* Takes part into object; false as for append. */
+static bool put(json_t *object, const char *key, json_t *part)
+{
+    return json_object_set_new(object, key, part) == 0;
+}
+
 ft_status scores_to_json(json_t **out, const struct scores *scores, double loss,
                          const char *const *names)
 {
     *out = NULL;
     if (!isfinite(loss))
         return ft_fail(FT_ERR_INTERNAL, "the loss of the evaluation is not finite");
-    /* "o" takes its argument, also when packing fails */
-    *out = json_pack("{s:f, s:f, s:f, s:I, s:o, s:o, s:o}", "loss", loss, "accuracy",
-                     scores->accuracy, "macro_f1", scores->macro_f1, "documents",
-                     (json_int_t)scores->documents, "labels", names_json(names, scores->n_classes),
-                     "confusion", confusion_json(scores), "per_class", classes_json(scores, names));
-    return *out ? FT_OK
-                : ft_fail(FT_ERR_INTERNAL, "cannot build the result of the evaluation: a label "
-                                           "is not UTF-8, or memory is exhausted");
+    json_t *json =
+        json_pack("{s:f, s:f, s:f, s:I}", "loss", loss, "accuracy", scores->accuracy, "macro_f1",
+                  scores->macro_f1, "documents", (json_int_t)scores->documents);
+    if (put(json, "labels", names_json(names, scores->n_classes)) &&
+        (!scores->confusion || put(json, "confusion", confusion_json(scores))) &&
+        put(json, "per_class", classes_json(scores, names))) {
+        *out = json;
+        return FT_OK;
+    }
+    json_decref(json);
+    return ft_fail(FT_ERR_INTERNAL, "cannot build the result of the evaluation: a label is not "
+                                    "UTF-8, or memory is exhausted");
 }

@@ -29,6 +29,30 @@ static int64_t read_classes(int32_t *out, int64_t max, const json_t *object, con
     return n;
 }
 
+/* The documents of a confusion matrix (K, K), last cell first. */
+struct documents {
+    int64_t n;
+    int32_t labels[40000], predictions[40000];
+};
+
+static const struct documents *documents_of(const int64_t *confusion, int K)
+{
+    static struct documents d;
+    d.n = 0;
+    for (int cell = K * K - 1; cell >= 0; cell--)
+        for (int64_t i = 0; i < confusion[cell]; i++, d.n++) {
+            d.labels[d.n] = cell / K;
+            d.predictions[d.n] = cell % K;
+        }
+    return &d;
+}
+
+static ft_status scores_from(struct scores *out, const int64_t *confusion, int K)
+{
+    const struct documents *d = documents_of(confusion, K);
+    return scores_of(out, d->labels, d->predictions, d->n, K);
+}
+
 static void check_scores(const struct scores *s, const json_t *c)
 {
     const json_t *rows = json_object_get(c, "confusion");
@@ -61,29 +85,26 @@ static void check_intervals(const struct bootstrap *b, const json_t *c)
 
 static void test_cases(void)
 {
-    enum { MAX = 512, MAX_CLASSES = 8 };
+    enum { MAX = 512 };
     size_t i;
     json_t *c;
     CHECK(json_array_size(json_object_get(golden, "cases")) == 3);
     json_array_foreach(json_object_get(golden, "cases"), i, c)
     {
         int32_t labels[MAX], predictions[MAX];
-        int64_t confusion[MAX_CLASSES * MAX_CLASSES] = {0};
         const int K = (int)json_integer_value(json_object_get(c, "classes"));
         const int64_t n = read_classes(labels, MAX, c, "labels");
         struct scores s;
         struct bootstrap b, again;
         CHECK(read_classes(predictions, MAX, c, "predictions") == n);
-        scores_count(confusion, labels, predictions, n / 2, K); /* as two ranks would */
-        scores_count(confusion, labels + n / 2, predictions + n / 2, n - n / 2, K);
-        CHECK_STATUS(scores_from_confusion(&s, confusion, K), FT_OK);
+        CHECK_STATUS(scores_of(&s, labels, predictions, n, K), FT_OK);
         CHECK(s.documents == n);
         check_scores(&s, c);
         omp_set_num_threads(1);
-        CHECK_STATUS(bootstrap_intervals(&b, confusion, K, 42), FT_OK);
+        CHECK_STATUS(bootstrap_intervals(&b, labels, predictions, n, K, 42), FT_OK);
         check_intervals(&b, c);
         omp_set_num_threads(3);
-        CHECK_STATUS(bootstrap_intervals(&again, confusion, K, 42), FT_OK);
+        CHECK_STATUS(bootstrap_intervals(&again, labels, predictions, n, K, 42), FT_OK);
         CHECK(memcmp(&b, &again, sizeof b) == 0);
         scores_clear(&s);
     }
@@ -96,9 +117,10 @@ static void test_speed(void)
     struct bootstrap b, again;
     for (int i = 0; i < K * K; i++)
         confusion[i] = i % (K + 1) == 0 ? 820 : 20; /* 10,000 documents, 82 % right */
+    const struct documents *d = documents_of(confusion, K);
     omp_set_num_threads(1);
     const double start = timer_now();
-    CHECK_STATUS(bootstrap_intervals(&b, confusion, K, 1), FT_OK);
+    CHECK_STATUS(bootstrap_intervals(&b, d->labels, d->predictions, d->n, K, 1), FT_OK);
     const double seconds = timer_now() - start;
     (void)printf("bootstrap of 10,000 documents, 10 classes: %.3f s\n", seconds);
     CHECK(seconds < 5.0); /* 0.5 s on a machine with nothing else to do */
@@ -107,7 +129,7 @@ static void test_speed(void)
     CHECK_CLOSE(0.82 - b.accuracy.low, 0.00753, 0.08);
     CHECK(b.macro_f1.low < 0.82 && b.macro_f1.high > 0.82);
     omp_set_num_threads(3);
-    CHECK_STATUS(bootstrap_intervals(&again, confusion, K, 1), FT_OK);
+    CHECK_STATUS(bootstrap_intervals(&again, d->labels, d->predictions, d->n, K, 1), FT_OK);
     CHECK(memcmp(&b, &again, sizeof b) == 0);
 }
 
@@ -132,13 +154,14 @@ static void test_mcnemar(void)
 
 static void test_refused(void)
 {
-    const int64_t none[4] = {0}, many[4] = {INT64_C(1) << 31, 0, 0, 0};
+    const int32_t one[1] = {0};
     struct scores s;
     struct bootstrap b;
-    CHECK_FAILS(scores_from_confusion(&s, none, 2), FT_ERR_INPUT, "no documents");
+    CHECK_FAILS(scores_of(&s, one, one, 0, 2), FT_ERR_INPUT, "no documents");
     scores_clear(&s);
-    CHECK_FAILS(bootstrap_intervals(&b, none, 2, 1), FT_ERR_INPUT, "no documents");
-    CHECK_FAILS(bootstrap_intervals(&b, many, 2, 1), FT_ERR_INPUT, "more than 2147483647");
+    CHECK_FAILS(bootstrap_intervals(&b, one, one, 0, 2, 1), FT_ERR_INPUT, "no documents");
+    CHECK_FAILS(bootstrap_intervals(&b, one, one, INT64_C(1) << 31, 2, 1), FT_ERR_INPUT,
+                "more than 2147483647");
 }
 
 static void check_column(const char *text, int width, bool to_the_right, const char *expected)
@@ -198,7 +221,7 @@ static void test_print(void)
     const int64_t confusion[9] = {120, 3, 0, 7, 20, 0, 0, 1, 0};
     char text[4096];
     struct scores s;
-    CHECK_STATUS(scores_from_confusion(&s, confusion, 3), FT_OK);
+    CHECK_STATUS(scores_from(&s, confusion, 3), FT_OK);
     print_into(text, sizeof text, &s, names);
     check_text(
         text,
@@ -230,14 +253,14 @@ static void test_print_many(void)
         names[k] = "some class";
         confusion[k * K + k] = 1000 + k;
     }
-    CHECK_STATUS(scores_from_confusion(&s, confusion, K), FT_OK);
+    CHECK_STATUS(scores_from(&s, confusion, K), FT_OK);
     print_into(text, sizeof text, &s, names);
     CHECK(strstr(text, "confusion matrix: 31 x 31, too large to print"));
     scores_clear(&s);
     memset(confusion, 0, sizeof confusion);
     for (int k = 0; k < 12; k++)
         confusion[k * 12 + k] = 1000 + k;
-    CHECK_STATUS(scores_from_confusion(&s, confusion, 12), FT_OK);
+    CHECK_STATUS(scores_from(&s, confusion, 12), FT_OK);
     print_into(text, sizeof text, &s, names); /* columns by number */
     CHECK(strstr(text, "\n                   0     1     2     3"));
     CHECK(strstr(text, "\n  1 some class     0  1001     0"));
@@ -250,7 +273,7 @@ static void test_json(void)
     const int64_t confusion[4] = {3, 1, 0, 4};
     struct scores s;
     json_t *json;
-    CHECK_STATUS(scores_from_confusion(&s, confusion, 2), FT_OK);
+    CHECK_STATUS(scores_from(&s, confusion, 2), FT_OK);
     CHECK_STATUS(scores_to_json(&json, &s, 0.25, names), FT_OK);
     char *text = json_dumps(json, 0);
     check_text(text, "{\"loss\": 0.25, \"accuracy\": 0.875, \"macro_f1\": 0.87301587301587302, "
@@ -268,6 +291,37 @@ static void test_json(void)
     scores_clear(&s);
 }
 
+/* 100,000 classes: no confusion matrix, whose cells would fill 80 GB; the same scores. */
+static void test_many_classes(void)
+{
+    enum { K = 100000, N = 3000 };
+    static int32_t labels[N], predictions[N];
+    static const char *names[K];
+    static char text[1 << 12];
+    struct scores s;
+    struct bootstrap b;
+    json_t *json;
+    for (int i = 0; i < N; i++) { /* each label once; every third document is another's */
+        labels[i] = K - 1 - 7 * i;
+        predictions[i] = i % 3 ? labels[i] : i;
+    }
+    for (int k = 0; k < K; k++)
+        names[k] = "some class";
+    CHECK_STATUS(scores_of(&s, labels, predictions, N, K), FT_OK);
+    CHECK(!s.confusion && s.correct == 2000 && s.documents == N);
+    CHECK_CLOSE(s.macro_f1, 2000.0 / 4000.0, 1e-12);
+    print_into(text, sizeof text, &s, names);
+    CHECK(strstr(text, "\n100000 classes: their scores are in the JSON output\n"));
+    CHECK_STATUS(scores_to_json(&json, &s, 0.25, names), FT_OK);
+    CHECK(!json_object_get(json, "confusion"));
+    CHECK(json_array_size(json_object_get(json, "per_class")) == K);
+    json_decref(json);
+    scores_clear(&s);
+    omp_set_num_threads(2);
+    CHECK_STATUS(bootstrap_intervals(&b, labels, predictions, N, K, 1), FT_OK);
+    CHECK(b.accuracy.low > 0.64 && b.accuracy.high < 0.69 && b.macro_f1.low > 0.45);
+}
+
 int main(void)
 {
     CHECK_STATUS(json_read_file(&golden, TESTS_DIR "/golden/scores.json", 1 << 20), FT_OK);
@@ -279,6 +333,7 @@ int main(void)
     test_print();
     test_print_many();
     test_json();
+    test_many_classes();
     json_decref(golden);
     return check_end();
 }
