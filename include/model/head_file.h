@@ -33,7 +33,8 @@ struct transfer_head {
     const char **labels; /**< (K) names in order, within label_text */
     struct buffer label_text;
     char backbone_hash[HASH_TEXT], tokenizer_hash[HASH_TEXT];
-    int seq_len; /**< tokens to which documents were cut */
+    char data_hash[HASH_TEXT]; /**< of the training data's files */
+    int seq_len;               /**< tokens to which documents were cut */
     enum head_solver solver;
     double l2;        /**< lbfgs */
     double gradient;  /**< lbfgs: largest element of the gradient at the solution */

@@ -119,6 +119,7 @@ static ft_status write_attributes(struct h5_file *file, const struct transfer_he
     FT_TRY(h5_put_text(file, "/", "pooling", poolings[head->pooling]));
     FT_TRY(h5_put_text(file, "/", "backbone", head->backbone_hash));
     FT_TRY(h5_put_text(file, "/", "tokenizer", head->tokenizer_hash));
+    FT_TRY(h5_put_text(file, "/", "data", head->data_hash));
     FT_TRY(h5_put_i64(file, "/", "seq_len", head->seq_len));
     FT_TRY(h5_put_text(file, "/", "solver", solvers[head->solver]));
     FT_TRY(h5_put_f64(file, "/", "l2", head->l2));
@@ -208,6 +209,7 @@ static ft_status read_words(struct transfer_head *head, const struct h5_file *fi
     head->solver = (enum head_solver)solver;
     FT_TRY(read_hash(head->backbone_hash, file, "backbone"));
     FT_TRY(read_hash(head->tokenizer_hash, file, "tokenizer"));
+    FT_TRY(read_hash(head->data_hash, file, "data"));
     return read_text(head->program, sizeof head->program, file, "program");
 }
 

@@ -108,7 +108,7 @@ ft_status transfer_read_labels(struct label_names *labels, const struct settings
     return status;
 }
 
-/* Whether output.dir holds a finished run of these settings; another run there is an error. */
+/* Whether output.dir holds a head of these settings; one of other settings is an error. */
 static ft_status find_finished(bool *finished, const struct settings *settings)
 {
     char path[FILE_PATH_MAX], *text = NULL;
@@ -121,8 +121,25 @@ static ft_status find_finished(bool *finished, const struct settings *settings)
     FT_TRY(file_read_all(&text, &bytes, path, SETTINGS_TEXT_MAX));
     const ft_status status = settings_compare_resume(settings, text);
     mem_free(text);
+    return status;
+}
+
+/* The head there was learnt from these very data, so there is nothing to do. */
+static ft_status check_finished(const struct session *s)
+{
+    struct transfer_head head = {0};
+    const char *dir = s->settings->output.dir, *now = corpus_stats(s->train.corpus)->data_hash;
+    FT_TRY(transfer_read_head(&head, s->settings));
+    ft_status status = FT_OK;
+    if (strcmp(head.data_hash, now) != 0)
+        status =
+            ft_fail(FT_ERR_USAGE,
+                    "data.train: its content (%s) is not that from which %s/head.h5 was learnt "
+                    "(%s); start afresh with another output.dir",
+                    now, dir, head.data_hash);
+    transfer_head_clear(&head);
     if (status == FT_OK)
-        log_info("this run is finished: its head is in %s/head.h5", settings->output.dir);
+        log_info("this run is finished: its head is in %s/head.h5", dir);
     return status;
 }
 
@@ -193,13 +210,11 @@ static ft_status work(struct comm *solo, void *context)
     struct session s = {0};
     bool finished = false;
     FT_TRY(find_finished(&finished, settings));
-    if (finished)
-        return FT_OK;
     ft_status status = session_open_model(&s, solo, settings);
     if (status == FT_OK)
         status = session_open_data(&s, SESSION_TRAIN | SESSION_VALIDATION);
     if (status == FT_OK)
-        status = learn_and_write(&s);
+        status = finished ? check_finished(&s) : learn_and_write(&s);
     session_close(&s);
     return status;
 }

@@ -33,6 +33,7 @@ static ft_status describe(struct transfer_head *head, const struct session *s,
         head->layers[i] = is_last4 ? s->config.L - SEARCH_LAST + 1 + i : choice->layer;
     (void)snprintf(head->backbone_hash, HASH_TEXT, "%s", s->model_hash);
     hash_format(head->tokenizer_hash, tokenizer_hash(s->tokenizer));
+    (void)snprintf(head->data_hash, HASH_TEXT, "%s", corpus_stats(s->train.corpus)->data_hash);
     (void)snprintf(head->program, sizeof head->program, "%s %s", FT_PROGRAM, FT_REVISION);
     return transfer_head_allocate(head, s->labels.names);
 }

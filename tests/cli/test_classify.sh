@@ -183,9 +183,13 @@ grep -q '"LlamaForSequenceClassification"' decoder1/final/config.json || fail "c
 awk -v a="$(losses decoder1 | sed -n '1s/.* //p')" -v b="$(losses decoder-head | sed -n '1s/.* //p')" \
     'BEGIN { exit !(b < 0.7 * a) }' || fail "the solved head of a decoder is no better start"
 
-# --- other labels are other data
+# --- other labels are other data, for a head too
+train 2 head mode=transfer || fail "mode transfer"
+train 2 head mode=transfer && grep -q "this run is finished" err || fail "a finished transfer does not say so"
 sed -i '4s/"label": ".*"/"label": "no"/' train.jsonl
 train 2 whole-finetune training.max_steps=20
 [ $? -eq 64 ] && grep -q "data.train: its content" err || fail "changed labels are not refused"
+train 2 head mode=transfer
+[ $? -eq 64 ] && grep -q "data.train: its content" err || fail "changed labels are not refused by a head"
 
 [ $failures -eq 0 ]

@@ -39,6 +39,7 @@ grep -q "stopped by a signal after step .* of 1000" err || fail "no word about t
 [ "$(grep -c '"name": ' out/compare.json)" -eq 3 ] || fail "compare.json of a stopped compare"
 spent=$(value wall_s <out/compare/finetune/cost.json)
 awk -v s="$spent" 'BEGIN { exit !(s > 0) }' || fail "what the stopped method has cost is lost: $spent"
+echo '{"wall_s": 1000.0, "core_s": 2000.0, "peak_bytes": 3000000000}' >out/compare/finetune/cost.json
 
 # --- started again it goes on: only the last method, from its checkpoint
 compare 2 compare.last-layers.training.lr=4e-3 || fail "compare after a signal ended with $?"
@@ -68,7 +69,8 @@ paste figure.accuracy{_low,,_high} figure.macro_f1{_low,,_high} |
 cheapest=$(sed -n 's/.*"cheapest": "\(.*\)".*/\1/p' out/compare.json)
 paste -d' ' figure.core_s <(printf '%s\n' "${methods[@]}") | sort -g | head -1 | grep -q " $cheapest$" ||
     fail "$cheapest is not the cheapest"
-sed -n 4p figure.wall_s | awk -v s="$spent" '{ exit !($1 > s) }' || fail "the first part's time is not counted"
+paste figure.wall_s figure.core_s figure.peak_bytes | awk 'NR == 4 { exit !($1 > 1000 && $2 > 2000 && $3 == 3e9) }' ||
+    fail "what the first part has cost is not counted"
 # what must be kept: 4 bytes for each parameter, or for those that learn, or for the head
 paste -s figure.stored_bytes | awk '{ exit !($4 > $3 && $3 > $2) }' || fail "bytes to store"
 [ "$(sed -n 4p figure.stored_bytes)" -eq \

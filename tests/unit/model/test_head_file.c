@@ -40,6 +40,7 @@ static void make(struct transfer_head *head, enum head_kind kind)
                                    .program = "finetune 0.1.0 (test)"};
     memcpy(head->backbone_hash, backbone, sizeof backbone);
     memcpy(head->tokenizer_hash, tokenizer, sizeof tokenizer);
+    memcpy(head->data_hash, "00112233445566778899aabbccddeeff", HASH_TEXT);
     CHECK_STATUS(transfer_head_allocate(head, names), FT_OK);
     if (kind == HEAD_MLP) {
         fill(head->dense_weight, HIDDEN * WIDTH, 1);
@@ -63,6 +64,7 @@ static void check_equal(const struct transfer_head *a, const struct transfer_hea
     CHECK(a->l2 == b->l2 && a->gradient == b->gradient && strcmp(a->program, b->program) == 0);
     CHECK(strcmp(a->backbone_hash, b->backbone_hash) == 0);
     CHECK(strcmp(a->tokenizer_hash, b->tokenizer_hash) == 0);
+    CHECK(strcmp(a->data_hash, b->data_hash) == 0);
     CHECK(is_equal(a->dense_weight, b->dense_weight, HIDDEN * WIDTH));
     CHECK(is_equal(a->dense_bias, b->dense_bias, HIDDEN));
     CHECK(is_equal(a->out_weight, b->out_weight, K * out));
