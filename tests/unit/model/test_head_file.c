@@ -218,6 +218,7 @@ static void put_attributes(struct h5_file *file, const struct wrong *w)
     CHECK_STATUS(h5_put_text(file, "/", "pooling", text_or(w->pooling, "cls")), FT_OK);
     CHECK_STATUS(h5_put_text(file, "/", "backbone", text_or(w->backbone, backbone)), FT_OK);
     CHECK_STATUS(h5_put_text(file, "/", "tokenizer", tokenizer), FT_OK);
+    CHECK_STATUS(h5_put_text(file, "/", "data", backbone), FT_OK);
     CHECK_STATUS(h5_put_i64(file, "/", "seq_len", number_or(w->seq_len, 64)), FT_OK);
     CHECK_STATUS(h5_put_text(file, "/", "solver", text_or(w->solver, "lbfgs")), FT_OK);
     CHECK_STATUS(h5_put_f64(file, "/", "l2", w->l2), FT_OK);
