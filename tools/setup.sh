@@ -5,7 +5,7 @@ set -euo pipefail
 
 packages=(python3 python3-pip cmake ninja-build gcc pkg-config git openmpi-bin libopenmpi-dev
     libhdf5-dev hdf5-tools libopenblas-openmp-dev libconfig-dev libjansson-dev libpcre2-dev
-    libutf8proc-dev libxxhash-dev strace)
+    libutf8proc-dev libxxhash-dev jq procps strace)
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
     echo "tools/setup.sh: no apt here. Install what these Debian packages hold, then build by hand" >&2

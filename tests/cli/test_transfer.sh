@@ -139,7 +139,8 @@ run 1 undisturbed data.cache=cache-undisturbed $validated || fail "undisturbed r
 for victim in 0 3; do
     for moment in early late; do
         rm -rf killed cache-killed
-        [ $moment = late ] && export FT_FAULT=features-write:0:sleep:2
+        export FT_FAULT=features-write:0:sleep:1 # the machine may be fast: rank 0 waits to be killed
+        [ $moment = late ] && FT_FAULT=features-write:0:sleep:2
         "$mpiexec" -q -np 4 "$finetune" run.cfg output.dir=killed data.cache=cache-killed $validated \
             >out 2>err &
         job=$!

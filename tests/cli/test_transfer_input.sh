@@ -40,7 +40,10 @@ jq -e '.labels == ["-0.50", "1"] and .documents == 12' out >/dev/null || fail "n
 { echo "label,text"; jq -r '[.label, .text] | @csv' test.jsonl; } >test.csv
 expect 0 "" run 1 json
 expect 0 "" run 2 csv data.train=train.csv
-cmp json/head.h5 csv/head.h5 || fail "CSV gives another head"
+for name in labels out/weight out/bias; do # the files differ in the hash of their data alone
+    cmp <(h5dump -d "/$name" json/head.h5 | tail -n +2) <(h5dump -d "/$name" csv/head.h5 | tail -n +2) ||
+        fail "CSV gives another $name"
+done
 expect 0 "" "$finetune" evaluate run.cfg output.dir=csv data.train=train.csv data.test=test.csv
 jq -e '.labels == ["negative", "positive"]' out >/dev/null || fail "CSV: $(cat out)"
 
