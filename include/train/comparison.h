@@ -73,6 +73,9 @@ ft_status comparison_score(struct method_result *out, const int32_t *labels,
  */
 ft_status comparison_test(struct comparison *comparison);
 
+/** Releases a result: the method is not done. */
+void method_result_clear(struct method_result *result);
+
 /** Releases the results. */
 void comparison_clear(struct comparison *comparison);
 

@@ -5,6 +5,7 @@
 #ifndef FT_TRAIN_COST_H
 #define FT_TRAIN_COST_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "comm/comm.h"
@@ -16,8 +17,9 @@ struct cost {
     double started, cpu_started;
 };
 
-/** Starts to measure, on top of what folder/cost.json says. Collective. */
-ft_status cost_begin(struct cost *cost, struct comm *comm, const char *folder);
+/** Starts to measure, on top of what folder/cost.json says; of a method that goes on from nothing
+ * earlier (afresh) from zero. Collective. */
+ft_status cost_begin(struct cost *cost, struct comm *comm, const char *folder, bool afresh);
 
 /** Adds what was used since cost_begin and writes folder/cost.json. The same on all ranks.
  * Collective. */

@@ -13,6 +13,13 @@
  */
 ft_status run_train(struct comm *comm, const struct settings *settings);
 
+/** What an output.dir holds. */
+enum run_folder { RUN_FOLDER_TRAINING, RUN_FOLDER_TRANSFER, RUN_FOLDER_COMPARE, N_RUN_FOLDERS };
+
+/** FT_ERR_USAGE where output_dir holds another kind of run than the wanted one: a folder holds one.
+ * Not collective. */
+ft_status run_check_folder(const char *output_dir, enum run_folder wanted);
+
 /** Writes output.dir/resolved.cfg. Not collective. */
 ft_status run_write_settings(const struct settings *settings);
 

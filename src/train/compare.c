@@ -70,10 +70,9 @@ static ft_status make_key(char key[HASH_TEXT], const struct compare *c,
 }
 
 /* Whether compare.json holds the method's result already; known to rank 0, told to all. */
-static bool is_done(struct compare *c, int method, const char *key)
+static bool is_done(struct compare *c, int method)
 {
-    const struct method_result *result = &c->comparison.methods[method];
-    int64_t done = result->done && strcmp(result->key, key) == 0;
+    int64_t done = c->comparison.methods[method].done;
     comm_bcast(c->comm, &done, sizeof done, 0);
     return done != 0;
 }
@@ -97,12 +96,12 @@ static ft_status measure(struct compare *c, int method, const struct settings *s
     struct cost cost;
     char key[HASH_TEXT];
     FT_AGREE(c->comm, make_key(key, c, settings));
-    if (is_done(c, method, key)) {
+    if (is_done(c, method)) {
         log_info("compare: %s is done already", comparison_method_name(method));
         return FT_OK;
     }
     log_info("compare: %s", comparison_method_name(method));
-    FT_TRY(cost_begin(&cost, c->comm, settings->output.dir));
+    FT_TRY(cost_begin(&cost, c->comm, settings->output.dir, method == COMPARE_BAG_OF_WORDS));
     const ft_status status = run_method(c, method, settings);
     if (status != FT_OK) { /* the same on all ranks: what it has cost counts when it goes on */
         char text[1024];
@@ -133,6 +132,25 @@ static ft_status check_methods(const struct compare *c)
         struct settings *settings = NULL;
         status = settings_of(&settings, c, method);
         settings_destroy(&settings);
+    }
+    return status;
+}
+
+/* Results that other settings or data gave are forgotten before the first method runs: none is
+ * compared with a new one. Local. */
+static ft_status forget_stale(struct compare *c)
+{
+    ft_status status = FT_OK;
+    for (int method = 0; method < N_COMPARE_METHODS && status == FT_OK; method++) {
+        char key[HASH_TEXT] = "";
+        struct settings *settings = NULL;
+        struct method_result *result = &c->comparison.methods[method];
+        status = settings_of(&settings, c, method);
+        if (status == FT_OK)
+            status = make_key(key, c, settings);
+        settings_destroy(&settings);
+        if (status == FT_OK && strcmp(result->key, key) != 0)
+            method_result_clear(result);
     }
     return status;
 }
@@ -182,6 +200,7 @@ static ft_status open_results(struct compare *c)
 {
     if (comm_rank(c->comm) != 0)
         return FT_OK;
+    FT_TRY(run_check_folder(c->settings->output.dir, RUN_FOLDER_COMPARE));
     FT_TRY(file_join(c->path, c->settings->output.dir, "compare.json"));
     FT_TRY(run_write_settings(c->settings));
     return compare_report_read(&c->comparison, c->path);
@@ -192,6 +211,7 @@ static ft_status compare_all(struct compare *c)
     FT_AGREE(c->comm, check_methods(c));
     FT_AGREE(c->comm, open_results(c));
     FT_TRY(hash_data(c));
+    FT_AGREE(c->comm, forget_stale(c));
     FT_TRY(run_all(c));
     return comm_agree(
         c->comm, comm_rank(c->comm) == 0 ? compare_report_print(stdout, &c->comparison) : FT_OK);

@@ -88,9 +88,15 @@ ft_status comparison_test(struct comparison *c)
     return FT_OK;
 }
 
+void method_result_clear(struct method_result *result)
+{
+    mem_free(result->correct);
+    *result = (struct method_result){0};
+}
+
 void comparison_clear(struct comparison *c)
 {
     for (int m = 0; m < N_COMPARE_METHODS; m++)
-        mem_free(c->methods[m].correct);
+        method_result_clear(&c->methods[m]);
     *c = (struct comparison){.cheapest = -1};
 }

@@ -32,10 +32,11 @@ static ft_status read_earlier(struct cost *cost, const struct comm *comm, const 
     return status == FT_OK ? FT_OK : ft_fail_within(status, "%s", path);
 }
 
-ft_status cost_begin(struct cost *cost, struct comm *comm, const char *folder)
+ft_status cost_begin(struct cost *cost, struct comm *comm, const char *folder, bool afresh)
 {
     *cost = (struct cost){0};
-    FT_AGREE(comm, read_earlier(cost, comm, folder));
+    if (!afresh)
+        FT_AGREE(comm, read_earlier(cost, comm, folder));
     usage_reset_peak();
     cost->started = timer_now();
     cost->cpu_started = usage_cpu_seconds();

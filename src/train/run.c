@@ -62,26 +62,34 @@ static ft_status train(struct session *session, struct comm *comm, const struct 
     return status;
 }
 
-/* A folder holds one run: the head of mode transfer, or the checkpoints of another mode. Local. */
-static ft_status check_mode(const struct comm *comm, const struct settings *settings)
+/* What tells that a folder holds a run of this kind. */
+static const char *const traces[] = {[RUN_FOLDER_TRAINING] = "checkpoints",
+                                     [RUN_FOLDER_TRANSFER] = "head.h5",
+                                     [RUN_FOLDER_COMPARE] = "compare.json"};
+static const char *const kinds[] = {[RUN_FOLDER_TRAINING] = "a training run",
+                                    [RUN_FOLDER_TRANSFER] = "a run of mode transfer",
+                                    [RUN_FOLDER_COMPARE] = "a comparison"};
+
+ft_status run_check_folder(const char *output_dir, enum run_folder wanted)
 {
     char path[FILE_PATH_MAX];
-    const bool is_transfer = settings->mode == RUN_MODE_TRANSFER;
-    if (comm_rank(comm) != 0)
-        return FT_OK;
-    FT_TRY(file_join(path, settings->output.dir, is_transfer ? "checkpoints" : "head.h5"));
-    if (!file_exists(path))
-        return FT_OK;
-    return ft_fail(FT_ERR_USAGE,
-                   "mode is %stransfer, but %s is of a run with %s; set another output.dir",
-                   is_transfer ? "" : "not ", path, is_transfer ? "another mode" : "mode transfer");
+    for (int i = 0; i < N_RUN_FOLDERS; i++) {
+        FT_TRY(file_join(path, output_dir, traces[i]));
+        if (i != (int)wanted && file_exists(path))
+            return ft_fail(FT_ERR_USAGE,
+                           "this is %s, but output.dir holds %s (%s); set another output.dir",
+                           kinds[wanted], kinds[i], path);
+    }
+    return FT_OK;
 }
 
 static ft_status train_or_transfer(struct comm *comm, const struct settings *settings)
 {
     struct session session = {0};
-    FT_AGREE(comm, check_mode(comm, settings));
-    if (settings->mode == RUN_MODE_TRANSFER)
+    const bool is_transfer = settings->mode == RUN_MODE_TRANSFER;
+    const enum run_folder kind = is_transfer ? RUN_FOLDER_TRANSFER : RUN_FOLDER_TRAINING;
+    FT_AGREE(comm, comm_rank(comm) == 0 ? run_check_folder(settings->output.dir, kind) : FT_OK);
+    if (is_transfer)
         return transfer_run(comm, settings);
     const ft_status status = train(&session, comm, settings);
     session_close(&session);

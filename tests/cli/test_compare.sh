@@ -100,6 +100,22 @@ compare 2
 [ $? -eq 64 ] && grep -q "training.lr = 0.002, but the checkpoint was made with 0.004" err ||
     fail "another lr of a method that has run is not refused"
 
+# --- other test documents: all is judged anew; the bag of words goes on from nothing and costs what it costs now
+documents 60 98 >test.jsonl
+echo '{"wall_s": 1000.0, "core_s": 2000.0, "peak_bytes": 3000000000}' >out/compare/bag-of-words/cost.json
+compare 2 compare.last-layers.training.lr=4e-3 || fail "compare on other test documents ended with $?"
+[ "$(value documents <out/compare.json | sort -u)" = 38 ] || fail "other test documents are not used"
+value wall_s <out/compare.json | awk 'NR == 1 { exit !($1 < 900) }' || fail "the bag of words pays twice"
+
+# --- a folder holds one kind of run
+mkdir -p plain/checkpoints
+compare 2 output.dir=plain
+[ $? -eq 64 ] && grep -q "this is a comparison, but output.dir holds a training run" err && [ ! -e plain/resolved.cfg ] ||
+    fail "compare in the folder of a training run"
+"$mpiexec" -q -np 2 "$finetune" compare.cfg >/dev/null 2>err
+[ $? -eq 64 ] && grep -q "this is a training run, but output.dir holds a comparison" err ||
+    fail "a training run in the folder of compare"
+
 # refused PART [section.key=value ...]: 64, before anything runs
 refused() {
     local part=$1

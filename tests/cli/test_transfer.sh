@@ -104,12 +104,12 @@ expect 64 "seed = 7" run 2 np1 $auto seed=7
 cp np1/head.h5 head.saved
 small="training.max_steps=1 training.global_batch=2 data.max_windows=4 data.seq_len=16"
 expect 64 "np1/head.h5" run 2 np1 mode=finetune $small
-says "mode is not transfer, but"
+says "this is a training run, but output.dir holds a run of mode transfer"
 cmp -s np1/head.h5 head.saved || fail "a refused run touches the head"
 grep -q '^mode = "transfer"' np1/resolved.cfg || fail "a refused run touches resolved.cfg"
 run 1 tuned mode=finetune $small || fail "mode finetune"
 expect 64 "tuned/checkpoints" run 2 tuned
-says "mode is transfer, but"
+says "this is a run of mode transfer, but output.dir holds a training run"
 [ ! -e tuned/head.h5 ] && grep -q '^mode = "finetune"' tuned/resolved.cfg || fail "a refused run writes"
 rm -rf tuned
 
