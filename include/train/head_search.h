@@ -39,6 +39,9 @@ struct labelled_features {
 struct search_result {
     struct feature_choice choice;
     struct penalty_score score; /**< on the documents held out */
+    struct design
+        *design; /**< of the choice, all training documents; NULL with validation data, whose
+                                rows a search's design holds too. Owned: design_destroy */
 };
 
 /**

@@ -100,6 +100,23 @@ static ft_status read_rows(struct search *s, const struct feature_choice *choice
                                s->validation->features, choice, s->config);
 }
 
+/* Keeps a result that is better than the best so far, with its design: the head is fitted on it. */
+static void consider(struct search *s, const struct search_result *mine, struct design **design,
+                     double seconds)
+{
+    const enum best_metric metric = s->settings->training.best_metric;
+    log_result(s, mine, seconds);
+    if (s->has_best && !penalty_is_better(&mine->score, &s->best.score, metric))
+        return;
+    design_destroy(&s->best.design);
+    s->best = *mine;
+    s->has_best = true;
+    if (!s->validation->features) {
+        s->best.design = *design; /* takes */
+        *design = NULL;
+    }
+}
+
 static ft_status try_choice(struct search *s, const struct feature_choice *choice)
 {
     struct design *design = NULL;
@@ -116,14 +133,10 @@ static ft_status try_choice(struct search *s, const struct feature_choice *choic
     const ft_status status =
         penalty_search(&mine.score, design, &s->rows, is_open ? grid : l2,
                        is_open ? (int)(sizeof grid / sizeof *grid) : 1, metric);
+    if (status == FT_OK)
+        consider(s, &mine, &design, timer_now() - started);
     design_destroy(&design);
-    if (status != FT_OK)
-        return status;
-    log_result(s, &mine, timer_now() - started);
-    if (!s->has_best || penalty_is_better(&mine.score, &s->best.score, metric))
-        s->best = mine;
-    s->has_best = true;
-    return FT_OK;
+    return status;
 }
 
 static ft_status try_all(struct search *s, struct feature_choice *choices)
@@ -155,7 +168,7 @@ ft_status head_search(struct search_result *out, const struct labelled_features 
     ft_status status = FT_ALLOC(choices, 2 * config->L + 2);
     if (status == FT_OK)
         status = try_all(&s, choices);
-    *out = s.best;
+    *out = s.best; /* on failure too: the caller clears it */
     mem_free(choices);
     mem_free(s.x);
     judged_rows_clear(&s.rows);

@@ -25,13 +25,14 @@ static ft_status head_path(char out[FILE_PATH_MAX], const struct settings *setti
     return file_join(out, settings->output.dir, "head.h5");
 }
 
-/* Bytes of the feature matrices of n documents: as read, standardised, and one layer of them. */
+/* Bytes of the feature matrices of n documents: as read, standardised, the best so far, and one
+ * layer of them. */
 static int64_t matrix_bytes(const struct session *s, int64_t n)
 {
     const int layer = s->settings->transfer.layer;
     const int64_t C = s->config.C;
     const bool is_wide = layer == LAYER_AUTO || layer == LAYER_LAST4;
-    return n * C * (2 * (is_wide ? SEARCH_LAST : 1) + 1) * (int64_t)sizeof(float);
+    return n * C * (3 * (is_wide ? SEARCH_LAST : 1) + 1) * (int64_t)sizeof(float);
 }
 
 /* The frozen model as a folder holds it, with room for the batches of features_open. */
@@ -160,11 +161,13 @@ static ft_status search_and_fit(struct transfer_head *head, struct session *s,
 {
     struct search_result found = {0};
     timers_start(&s->timers);
-    FT_TRY(head_search(&found, train, validation, s->settings, &s->config, s->class_weights,
-                       s->labels.n));
-    FT_TRY(transfer_fit(head, s, &found, train, validation));
+    ft_status status = head_search(&found, train, validation, s->settings, &s->config,
+                                   s->class_weights, s->labels.n);
+    if (status == FT_OK)
+        status = transfer_fit(head, s, &found, train, validation);
+    design_destroy(&found.design);
     timers_stop(&s->timers, PHASE_OPTIMIZER);
-    return FT_OK;
+    return status;
 }
 
 static ft_status learn(struct transfer_head *head, struct session *s)

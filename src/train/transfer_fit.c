@@ -39,12 +39,12 @@ static ft_status describe(struct transfer_head *head, const struct session *s,
 }
 
 /* The linear head to convergence. */
-static ft_status fit_lbfgs(struct transfer_head *head, const struct session *s, const float *x)
+static ft_status fit_lbfgs(struct transfer_head *head, const struct session *s,
+                           struct design *design)
 {
     const struct document_set *set = &s->train.documents;
     const struct logistic_options options = {.tolerance = 1e-5, .max_iterations = 1000};
     struct logistic_result result = {.weight = head->out_weight, .bias = head->out_bias};
-    struct design *design = NULL;
     float *weights = NULL;
     ft_status status = FT_OK;
     if (s->class_weights) {
@@ -54,15 +54,12 @@ static ft_status fit_lbfgs(struct transfer_head *head, const struct session *s, 
     }
     const struct logistic_problem problem = {.row_weight = weights, .l2 = head->l2};
     if (status == FT_OK)
-        status = design_create_dense(&design, x, set->n_documents, transfer_head_width(head), true);
-    if (status == FT_OK)
         status = logistic_fit(&result, design, set->labels, head->K, &problem, 1, &options);
     head->gradient = result.gradient;
     if (status == FT_OK)
         log_info("head: L2 %g, loss with penalty %.6f, gradient %.1e after %d iterations%s",
                  head->l2, result.objective, result.gradient, result.iterations,
                  result.converged ? "" : " (as near as 32-bit features allow)");
-    design_destroy(&design);
     mem_free(weights);
     return status;
 }
@@ -120,6 +117,26 @@ static ft_status read_rows(struct labelled_rows *rows, float **x,
     return FT_OK;
 }
 
+/* On the search's own design where it has one, else on one of the training documents alone. */
+static ft_status solve_linear(struct transfer_head *head, const struct session *s,
+                              const struct search_result *found,
+                              const struct labelled_features *train)
+{
+    struct labelled_rows rows;
+    struct design *design = NULL;
+    float *x = NULL;
+    if (found->design)
+        return fit_lbfgs(head, s, found->design);
+    ft_status status = read_rows(&rows, &x, train, found, s);
+    if (status == FT_OK)
+        status = design_create_dense(&design, x, rows.n, transfer_head_width(head), true);
+    mem_free(x);
+    if (status == FT_OK)
+        status = fit_lbfgs(head, s, design);
+    design_destroy(&design);
+    return status;
+}
+
 ft_status transfer_fit(struct transfer_head *head, const struct session *s,
                        const struct search_result *found, const struct labelled_features *train,
                        const struct labelled_features *validation)
@@ -127,11 +144,12 @@ ft_status transfer_fit(struct transfer_head *head, const struct session *s,
     struct labelled_rows rows, judges;
     float *x = NULL, *x_judges = NULL;
     FT_TRY(describe(head, s, found));
+    if (head->solver == SOLVER_LBFGS)
+        return solve_linear(head, s, found, train);
     ft_status status = read_rows(&rows, &x, train, found, s);
-    if (status == FT_OK && head->solver == SOLVER_LBFGS)
-        status = fit_lbfgs(head, s, x);
-    else if (status == FT_OK &&
-             (status = read_rows(&judges, &x_judges, validation, found, s)) == FT_OK)
+    if (status == FT_OK)
+        status = read_rows(&judges, &x_judges, validation, found, s);
+    if (status == FT_OK)
         status = fit_adamw(head, s, &rows, &judges);
     mem_free(x_judges);
     mem_free(x);
