@@ -70,9 +70,6 @@ void label_names_clear(struct label_names *names);
 /** Index of a name; -1 where there is none. */
 int32_t label_names_find(const struct label_names *names, const char *name);
 
-/** Hash of the names and their order. */
-void label_names_hash(char text[HASH_TEXT], const struct label_names *names);
-
 /** Appends "name" in quotes for a message, control characters as \xNN. */
 ft_status label_print(struct buffer *out, const char *name);
 

@@ -209,11 +209,6 @@ int32_t label_names_find(const struct label_names *names, const char *name)
     return -1;
 }
 
-void label_names_hash(char text[HASH_TEXT], const struct label_names *names)
-{
-    hash_format(text, hash_bytes(names->text.data, names->text.used));
-}
-
 ft_status label_print(struct buffer *out, const char *name)
 {
     FT_TRY(buffer_print(out, "\""));
