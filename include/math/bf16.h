@@ -1,0 +1,26 @@
+/** bfloat16: the upper half of an f32. Both conversions compile to plain vector code. */
+#ifndef FT_MATH_BF16_H
+#define FT_MATH_BF16_H
+
+#include <stdint.h>
+#include <string.h>
+
+/** Exact. */
+static inline float bf16_to_f32(uint16_t half)
+{
+    const uint32_t bits = (uint32_t)half << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/** Rounds to nearest, ties to even; infinity stays, NaN becomes a quiet NaN. */
+static inline uint16_t bf16_from_f32(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    const uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+    return (uint16_t)((bits & 0x7fffffffu) > 0x7f800000u ? (bits >> 16 | 0x40u) : rounded);
+}
+
+#endif
