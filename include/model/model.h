@@ -67,6 +67,10 @@ struct pass_dropout {
     struct dropout hidden, attention, classifier;
 };
 
+/** Told during a backward pass that model->grads from element `from` to its end are final for this
+ * pass; from never grows, the last call says 0. */
+typedef void model_gradient_watcher(void *context, int64_t from);
+
 struct model {
     struct model_config config;
     struct layout *layout;
@@ -76,8 +80,10 @@ struct model {
     struct layout *trainable; /**< the tensors from there on */
     float *grads; /**< (trainable->N) of the trainable part; sums over supervised tokens; NULL for a
                        model that only evaluates */
-    const float *class_weights; /**< (K) borrowed, or NULL: all 1; set by the caller */
-    float label_smoothing;      /**< classification; set by the caller */
+    const float *class_weights;    /**< (K) borrowed, or NULL: all 1; set by the caller */
+    float label_smoothing;         /**< classification; set by the caller */
+    model_gradient_watcher *watch; /**< or NULL; set by the caller, with its context */
+    void *watch_context;
 
     int max_tokens;                /**< largest batch */
     int max_length;                /**< longest sequence */

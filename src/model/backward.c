@@ -84,14 +84,24 @@ static void attention_half_backward(struct model *m, const struct batch *batch, 
     norm_backward(m, &a->attn_norm, &o->attn_norm, n);
 }
 
+/* Gradients of the tensor at that offset and of all behind it are final. */
+static void tell(const struct model *m, int64_t offset)
+{
+    if (m->watch)
+        m->watch(m->watch_context, offset > m->trainable_from ? offset - m->trainable_from : 0);
+}
+
 void blocks_backward(struct model *m, const struct batch *batch)
 {
     memset(m->dx, 0, (size_t)batch->n_tokens * (size_t)m->config.C * sizeof *m->dx);
     norm_backward(m, &m->last, &m->final_norm, batch->n_tokens);
     for (int l = m->config.L - 1; l >= m->first_layer; l--) {
         mlp_backward(m, batch, l);
+        tell(m, m->offsets[l].mlp_norm.weight);
         attention_half_backward(m, batch, l);
+        tell(m, m->offsets[l].attn_norm.weight);
     }
     if (m->trainable_from == 0)
         embed_backward(m, m->dx, batch);
+    tell(m, 0);
 }
