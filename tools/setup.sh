@@ -4,7 +4,7 @@
 set -euo pipefail
 
 packages=(python3 python3-pip cmake ninja-build gcc pkg-config git openmpi-bin libopenmpi-dev
-    libhdf5-dev hdf5-tools libopenblas-openmp-dev libconfig-dev libjansson-dev libpcre2-dev
+    libhdf5-dev hdf5-tools libopenblas-openmp-dev libdnnl-dev libconfig-dev libjansson-dev libpcre2-dev
     libutf8proc-dev libxxhash-dev jq procps strace)
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then

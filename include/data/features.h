@@ -25,7 +25,7 @@ struct features_request {
     const char *backbone_hash;            /**< of the model's parameters */
     const char *tokenizer_hash;
     int seq_len;           /**< what documents were cut to [tokens] */
-    const char *precision; /**< of the forward pass: "fp32" */
+    const char *precision; /**< of the forward pass: "fp32" or "bf16" */
     int layer;             /**< LAYER_AUTO: 1 ... L; LAYER_LAST4; a number, negative from the end */
     enum pooling pooling;  /**< POOLING_AUTO: mean and cls (decoders: mean and last) */
 };

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "math/dropout.h"
+#include "math/gemm16.h"
 
 enum { ATTENTION_TILE = 64 };
 
@@ -33,6 +34,10 @@ struct attention_shape {
     const struct dropout *dropout;
     const int64_t *segment_ids; /**< (n_segments) the sample's number, where dropout is given */
     int site;                   /**< as dropout_mask's */
+
+    /** NULL: out, qkv and their gradients are f32. Else they are bf16; scores, probabilities' sums
+     * and lse stay f32. */
+    struct gemm16 *gemm16;
 };
 
 /** Elements of scratch that both functions need for sequences of up to T_max tokens of head size D.
@@ -45,16 +50,16 @@ size_t attention_scratch_count(int T_max, int D, int n_threads);
  * @param[in]  qkv     (n_tokens, (Hq + 2 Hkv) * D): queries, keys, values of a row side by side
  * @param[in]  scratch (attention_scratch_count)
  */
-void attention_forward(float *out, float *lse, const float *qkv, const struct attention_shape *s,
+void attention_forward(void *out, float *lse, const void *qkv, const struct attention_shape *s,
                        float *scratch, int T_max);
 
 /**
  * @param[out] dqkv    (n_tokens, (Hq + 2 Hkv) * D), overwritten
  * @param[in]  dout    (n_tokens, Hq * D)
- * @param[in]  dkv     scratch of 2 * n_tokens * Hq * D elements; NULL where Hkv = Hq
+ * @param[in]  dkv     scratch of 2 * n_tokens * Hq * D elements; NULL where Hkv = Hq and f32
  */
-void attention_backward(float *dqkv, const float *dout, const float *out, const float *lse,
-                        const float *qkv, const struct attention_shape *s, float *dkv,
+void attention_backward(void *dqkv, const void *dout, const void *out, const float *lse,
+                        const void *qkv, const struct attention_shape *s, float *dkv,
                         float *scratch, int T_max);
 
 #endif

@@ -2,23 +2,18 @@
 #ifndef FT_MATH_BF16_H
 #define FT_MATH_BF16_H
 
-#include <stdint.h>
-#include <string.h>
+#include "base/dtype.h"
 
 /** Exact. */
 static inline float bf16_to_f32(uint16_t half)
 {
-    const uint32_t bits = (uint32_t)half << 16;
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
+    return dtype_f32_from_bf16(half);
 }
 
 /** Rounds to nearest, ties to even; infinity stays, NaN becomes a quiet NaN. */
 static inline uint16_t bf16_from_f32(float value)
 {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
+    const uint32_t bits = dtype_bits_from_f32(value);
     const uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
     return (uint16_t)((bits & 0x7fffffffu) > 0x7f800000u ? (bits >> 16 | 0x40u) : rounded);
 }

@@ -8,16 +8,19 @@
 
 #include <stdint.h>
 
+#include "math/elem.h"
+
 /**
  * Softmax cross-entropy of n rows, in place.
  *
  * @param[in,out] logits  (n, V); with want_gradient it becomes softmax - onehot (0 in rows whose
- *                        target is -1), the gradient of the SUM of the losses; else unspecified
+ *                        target is -1), the gradient of the SUM of the losses; else unspecified.
+ *                        With ELEM_BF16 the gradient's rows are bf16, still 4 V bytes apart
  * @param[out]    losses  (n) -log softmax[target]; 0 where target is -1
  * @param[in]     targets (n) in 0 ... V-1, or -1
  */
 void cross_entropy(float *logits, float *losses, const int32_t *targets, int n, int V,
-                   int want_gradient);
+                   int want_gradient, enum elem type);
 
 /**
  * Cross-entropy with class weights and label smoothing, in place: with s = label_smoothing and

@@ -6,10 +6,13 @@
 #ifndef FT_MATH_NORM_H
 #define FT_MATH_NORM_H
 
+#include <stdint.h>
+
 /**
  * y = x / rms(x) * w, after adding delta to x where delta is given.
  *
- * @param[out]    y     (n, C); may be NULL when only the sum and rstd are wanted
+ * @param[out]    y     (n, C); may be NULL
+ * @param[out]    y16   (n, C) the same, rounded to bf16; may be NULL
  * @param[out]    sum   (n, C) x + delta; NULL where delta is NULL
  * @param[out]    rstd  (n) 1 / sqrt(mean(sum^2) + eps)
  * @param[in]     x     (n, C)
@@ -18,11 +21,12 @@
  *
  * Source: Zhang & Sennrich 2019.
  */
-void rmsnorm_forward(float *y, float *sum, float *rstd, const float *x, const float *delta,
-                     const float *w, int n, int C, float eps);
+void rmsnorm_forward(float *y, uint16_t *y16, float *sum, float *rstd, const float *x,
+                     const float *delta, const float *w, int n, int C, float eps);
 
-/** y (n, C) = x * rstd * w again, from what the forward pass kept. */
-void rmsnorm_recompute(float *y, const float *x, const float *rstd, const float *w, int n, int C);
+/** y and y16 (n, C) = x * rstd * w again, from what the forward pass kept. */
+void rmsnorm_recompute(float *y, uint16_t *y16, const float *x, const float *rstd, const float *w,
+                       int n, int C);
 
 /**
  * @param[in,out] dx (n, C): the gradient through the norm is added
@@ -35,7 +39,8 @@ void rmsnorm_backward(float *dx, float *dw, const float *dy, const float *x, con
 /**
  * y = (x - mean) * rstd * w + b, after adding delta to x where delta is given.
  *
- * @param[out]    y     (n, C); may be NULL when only the sum, mean and rstd are wanted
+ * @param[out]    y     (n, C); may be NULL
+ * @param[out]    y16   (n, C) the same, rounded to bf16; may be NULL
  * @param[out]    sum   (n, C) x + delta, may be x or delta itself; NULL where delta is NULL
  * @param[out]    mean  (n) of the sum
  * @param[out]    rstd  (n) 1 / sqrt(variance of the sum + eps), the variance divided by C
@@ -45,12 +50,14 @@ void rmsnorm_backward(float *dx, float *dw, const float *dy, const float *x, con
  *
  * Source: Ba, Kiros & Hinton 2016.
  */
-void layernorm_forward(float *y, float *sum, float *mean, float *rstd, const float *x,
-                       const float *delta, const float *w, const float *b, int n, int C, float eps);
+void layernorm_forward(float *y, uint16_t *y16, float *sum, float *mean, float *rstd,
+                       const float *x, const float *delta, const float *w, const float *b, int n,
+                       int C, float eps);
 
-/** y (n, C) again, from what the forward pass kept; x (n, C) is the sum where there was a delta. */
-void layernorm_recompute(float *y, const float *x, const float *mean, const float *rstd,
-                         const float *w, const float *b, int n, int C);
+/** y and y16 (n, C) again, from what the forward pass kept; x (n, C) is the sum where there was a
+ * delta. */
+void layernorm_recompute(float *y, uint16_t *y16, const float *x, const float *mean,
+                         const float *rstd, const float *w, const float *b, int n, int C);
 
 /**
  * @param[in,out] dx (n, C): the gradient through the norm is added

@@ -14,6 +14,8 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "math/dropout.h"
+#include "math/elem.h"
+#include "math/gemm16.h"
 #include "model/batch.h"
 #include "model/config.h"
 #include "model/layout.h"
@@ -25,14 +27,14 @@ struct norm_acts {
     float *rstd; /**< (n) */
 };
 
-/** What is kept of one block for its backward pass; rows are tokens. */
+/** What is kept of one block for its backward pass; rows are tokens, void: of the model's elem. */
 struct block_acts {
     struct norm_acts attn_norm;
-    float *qkv; /**< (n, (Hq + 2 Hkv) * D) queries and keys (rotated with RoPE), values */
-    float *att; /**< (n, Hq * D) attention output */
+    void *qkv;  /**< (n, (Hq + 2 Hkv) * D) queries and keys (rotated with RoPE), values */
+    void *att;  /**< (n, Hq * D) attention output */
     float *lse; /**< (n, Hq) */
     struct norm_acts mlp_norm;
-    float *up; /**< (n, 2F) gate and up, or (n, F) up alone: before the activation */
+    void *up; /**< (n, 2F) gate and up, or (n, F) up alone: before the activation */
 };
 
 struct norm_offsets {
@@ -75,6 +77,9 @@ struct model {
     struct model_config config;
     struct layout *layout;
     float *params;            /**< (N) */
+    uint16_t *params16;       /**< (N) the same rounded to bf16; NULL with ELEM_F32 */
+    enum elem elem;           /**< of what the large matrix products read */
+    struct gemm16 *gemm16;    /**< NULL with ELEM_F32 */
     int64_t trainable_from;   /**< 0 when everything learns */
     int first_layer;          /**< first block that learns */
     struct layout *trainable; /**< the tensors from there on */
@@ -99,25 +104,34 @@ struct model {
                                   one */
     struct norm_acts last;   /**< the final norm's */
     float *h;                /**< (max_tokens, C) normed rows */
+    uint16_t *h16;           /**< the same, rounded; NULL with ELEM_F32 */
     float *delta;            /**< (max_tokens, C) what a half block adds, or its gradient */
-    float *act;              /**< (max_tokens, F) */
+    void *act;               /**< (max_tokens, F) of elem */
     float *logits;           /**< (LM_CHUNK, V); NULL without an output layer of tokens */
     float *losses;           /**< (max_tokens) */
     float *cosine, *sine;    /**< (max_length, D/2); NULL without RoPE */
     float *attention;        /**< tile scratch */
-    float *dx, *dh, *datt, *dqkv, *dact, *dup, *dkv; /**< backward only */
+    float *dx, *dh;          /**< (max_tokens, C) backward only, as what follows */
+    void *ddelta;            /**< (max_tokens, C) of elem: dx as products read it; NULL with f32 */
+    void *datt, *dqkv, *dact, *dup; /**< of elem */
+    float *dkv;
 };
 
 /** Logits exist for so many rows at a time. */
 enum { LM_CHUNK = 512 };
 
-/** How large a model's batches may be, and what of it learns. */
+/** How large a model's batches may be, what of it learns, and how exactly it multiplies. */
 struct model_shape {
     int max_tokens;       /**< of the largest micro-batch */
     int max_length;       /**< of the longest sequence */
     int max_segments;     /**< sequences of a micro-batch */
     bool trains;          /**< with gradients and what the backward pass needs */
     int trainable_layers; /**< the last so many blocks and what follows them; 0 = everything */
+
+    /** ELEM_BF16: the blocks' and the output layer's matrix products read bf16 copies of weights
+     * and activations and sum in f32. Parameters, gradients, the residual stream, norms, softmax,
+     * loss and a classification head stay f32. */
+    enum elem elem;
 };
 
 /**
@@ -131,6 +145,10 @@ ft_status model_create(struct model **out, const struct model_config *config,
 
 /** Takes *model (may be NULL), sets NULL. */
 void model_destroy(struct model **model);
+
+/** Makes params16 agree with params, where there is one: after every change of params that does not
+ * see to it itself. Local. */
+void model_round_params(struct model *model);
 
 /** Bytes that model_create would take for activations, exactly, without taking them. */
 ft_status model_activation_bytes(int64_t *bytes, const struct model_config *config,

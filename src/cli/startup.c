@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "math/blas_info.h"
+#include "train/precision.h"
 #include "train/version.h"
 
 enum { RANKS_LISTED = 16 };
@@ -63,6 +64,8 @@ ft_status startup_load(struct settings **out, struct comm *comm, int argc, char 
     status = comm_agree(comm, status);
     if (status == FT_OK)
         status = share(out, comm, &text);
+    if (status == FT_OK)
+        status = precision_settle(*out, comm);
     if (status != FT_OK)
         settings_destroy(out);
     buffer_clear(&text);

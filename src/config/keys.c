@@ -24,8 +24,9 @@ const struct key config_keys[] = {
 
     {"model.path", KEY_PATH, AT(model.path), "", 0, 0, NULL, KEY_REQUIRED,
      "Hugging Face folder (config.json, *.safetensors, tokenizer.json) or a .gguf file"},
-    {"model.precision", KEY_WORD, AT(model.precision), "auto", 0, 0, "auto fp32", 0,
-     "arithmetic of forward and backward; auto = fp32"},
+    {"model.precision", KEY_WORD, AT(model.precision), "auto", 0, 0, "auto fp32 bf16", 0,
+     "what the large matrix products read: fp32, or bf16 with sums, weights and moments in fp32; "
+     "auto: bf16 where all processors have instructions for it (AMX, AVX512-BF16), else fp32"},
     {"model.trainable_layers", KEY_INT, AT(model.trainable_layers), "2", 1, 1024, NULL, 0,
      "mode last-layers: so many of the last blocks learn, with what comes after them"},
 

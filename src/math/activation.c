@@ -3,8 +3,7 @@
 #include <math.h>
 
 #include "math/kernel.h"
-
-enum { BLOCK = 1 << 14 }; /* elements that one thread takes at a time */
+#include "row.h"
 
 FT_KERNEL static void row_swiglu(float *act, const float *gate, const float *up, int F)
 {
@@ -13,13 +12,20 @@ FT_KERNEL static void row_swiglu(float *act, const float *gate, const float *up,
         act[f] = gate[f] / (1.0f + expf(-gate[f])) * up[f];
 }
 
-void swiglu_forward(float *act, const float *gate_up, int n, int F)
+void swiglu_forward(void *act, const void *gate_up, int n, int F, enum elem type)
 {
 #pragma omp parallel for schedule(static)
-    for (int t = 0; t < n; t++) {
-        const float *gate = gate_up + (int64_t)t * 2 * F;
-        row_swiglu(act + (int64_t)t * F, gate, gate + F, F);
-    }
+    for (int t = 0; t < n; t++)
+        for (int f = 0; f < F; f += PIECE) {
+            float buffers[3][PIECE];
+            const int64_t to = (int64_t)t * F + f, from = (int64_t)t * 2 * F + f;
+            const int width = piece_of(f, F);
+            const float *gate = row_read(buffers[0], gate_up, type, from, width);
+            const float *up = row_read(buffers[1], gate_up, type, from + F, width);
+            float *out = row_place(buffers[2], act, type, to);
+            row_swiglu(out, gate, up, width);
+            row_write(act, type, to, out, width);
+        }
 }
 
 FT_KERNEL static void row_swiglu_backward(float *dgate, float *dup, const float *dact,
@@ -33,14 +39,24 @@ FT_KERNEL static void row_swiglu_backward(float *dgate, float *dup, const float 
     }
 }
 
-void swiglu_backward(float *dgate_up, const float *dact, const float *gate_up, int n, int F)
+void swiglu_backward(void *dgate_up, const void *dact, const void *gate_up, int n, int F,
+                     enum elem type)
 {
 #pragma omp parallel for schedule(static)
-    for (int t = 0; t < n; t++) {
-        const int64_t at = (int64_t)t * 2 * F;
-        row_swiglu_backward(dgate_up + at, dgate_up + at + F, dact + (int64_t)t * F, gate_up + at,
-                            gate_up + at + F, F);
-    }
+    for (int t = 0; t < n; t++)
+        for (int f = 0; f < F; f += PIECE) {
+            float buffers[5][PIECE];
+            const int64_t at = (int64_t)t * 2 * F + f;
+            const int width = piece_of(f, F);
+            const float *gate = row_read(buffers[0], gate_up, type, at, width);
+            const float *up = row_read(buffers[1], gate_up, type, at + F, width);
+            const float *d = row_read(buffers[2], dact, type, (int64_t)t * F + f, width);
+            float *dgate = row_place(buffers[3], dgate_up, type, at);
+            float *dup = row_place(buffers[4], dgate_up, type, at + F);
+            row_swiglu_backward(dgate, dup, d, gate, up, width);
+            row_write(dgate_up, type, at, dgate, width);
+            row_write(dgate_up, type, at + F, dup, width);
+        }
 }
 
 /*
@@ -105,30 +121,52 @@ FT_KERNEL static void row_tanh_backward(float *dx, const float *dy, const float 
         dx[i] = dy[i] * (1.0f - y[i] * y[i]);
 }
 
-static int64_t block_size(int64_t at, int64_t n)
-{
-    return n - at < BLOCK ? n - at : BLOCK;
-}
-
-void gelu_forward(float *act, const float *pre, int64_t n)
-{
-#pragma omp parallel for schedule(static)
-    for (int64_t at = 0; at < n; at += BLOCK)
-        row_gelu(act + at, pre + at, block_size(at, n));
-}
-
-void bias_gelu_forward(float *act, float *pre, const float *bias, int n, int F)
+void gelu_forward(void *act, const void *pre, int n, int F, enum elem type)
 {
 #pragma omp parallel for schedule(static)
     for (int t = 0; t < n; t++)
-        row_bias_gelu(act + (int64_t)t * F, pre + (int64_t)t * F, bias, F);
+        for (int f = 0; f < F; f += PIECE) {
+            float x_buffer[PIECE], y_buffer[PIECE];
+            const int64_t at = (int64_t)t * F + f;
+            const int width = piece_of(f, F);
+            const float *x = row_read(x_buffer, pre, type, at, width);
+            float *y = row_place(y_buffer, act, type, at);
+            row_gelu(y, x, width);
+            row_write(act, type, at, y, width);
+        }
 }
 
-void gelu_backward(float *dpre, const float *dact, const float *pre, int64_t n)
+void bias_gelu_forward(void *act, void *pre, const float *bias, int n, int F, enum elem type)
 {
 #pragma omp parallel for schedule(static)
-    for (int64_t at = 0; at < n; at += BLOCK)
-        row_gelu_backward(dpre + at, dact + at, pre + at, block_size(at, n));
+    for (int t = 0; t < n; t++)
+        for (int f = 0; f < F; f += PIECE) {
+            float x_buffer[PIECE], y_buffer[PIECE];
+            const int64_t at = (int64_t)t * F + f;
+            const int width = piece_of(f, F);
+            (void)row_read(x_buffer, pre, type, at, width);
+            float *x = row_place(x_buffer, pre, type, at);
+            float *y = row_place(y_buffer, act, type, at);
+            row_bias_gelu(y, x, bias + f, width);
+            row_write(pre, type, at, x, width);
+            row_write(act, type, at, y, width);
+        }
+}
+
+void gelu_backward(void *dpre, const void *dact, const void *pre, int n, int F, enum elem type)
+{
+#pragma omp parallel for schedule(static)
+    for (int t = 0; t < n; t++)
+        for (int f = 0; f < F; f += PIECE) {
+            float buffers[3][PIECE];
+            const int64_t at = (int64_t)t * F + f;
+            const int width = piece_of(f, F);
+            const float *d = row_read(buffers[0], dact, type, at, width);
+            const float *x = row_read(buffers[1], pre, type, at, width);
+            float *dx = row_place(buffers[2], dpre, type, at);
+            row_gelu_backward(dx, d, x, width);
+            row_write(dpre, type, at, dx, width);
+        }
 }
 
 void tanh_forward(float *y, const float *x, int64_t n)
@@ -141,6 +179,6 @@ void tanh_forward(float *y, const float *x, int64_t n)
 void tanh_backward(float *dx, const float *dy, const float *y, int64_t n)
 {
 #pragma omp parallel for schedule(static)
-    for (int64_t at = 0; at < n; at += BLOCK)
-        row_tanh_backward(dx + at, dy + at, y + at, block_size(at, n));
+    for (int64_t at = 0; at < n; at += PIECE)
+        row_tanh_backward(dx + at, dy + at, y + at, n - at < PIECE ? n - at : PIECE);
 }

@@ -15,6 +15,7 @@
 
 #include <math.h>
 #include <omp.h>
+#include <string.h>
 
 #include "attention_head.h"
 #include "math/gemm.h"
@@ -76,17 +77,19 @@ struct tile {
     int from, rows, keys;
 };
 
-static struct head find_head(const float *qkv, const struct attention_shape *s, int task)
+static struct head find_head(const void *qkv, const struct attention_shape *s, int task)
 {
     struct head head = {.s = s, .segment = task / s->Hq, .h = task % s->Hq};
+    head.type = s->gemm16 ? ELEM_BF16 : ELEM_F32;
     head.row = (s->Hq + 2 * s->Hkv) * s->D;
     head.out_row = s->Hq * s->D;
     head.first = s->segment_start[head.segment];
     head.T = s->segment_start[head.segment + 1] - s->segment_start[head.segment];
     head.kv = head.h / (s->Hq / s->Hkv);
-    head.q = qkv + head.first * head.row + (int64_t)head.h * s->D;
-    head.k = qkv + head.first * head.row + (int64_t)(s->Hq + head.kv) * s->D;
-    head.v = head.k + (int64_t)s->Hkv * s->D;
+    const int64_t at = head.first * head.row, key = at + (int64_t)(s->Hq + head.kv) * s->D;
+    head.q = elem_const_at(qkv, head.type, at + (int64_t)head.h * s->D);
+    head.k = elem_const_at(qkv, head.type, key);
+    head.v = elem_const_at(qkv, head.type, key + (int64_t)s->Hkv * s->D);
     return head;
 }
 
@@ -121,23 +124,74 @@ static void drop_tile(float *x, const float *mask, const struct head *a, const s
         row_multiply(x + (int64_t)i * tile->keys, mask + (int64_t)i * a->T, tile->keys);
 }
 
-static void head_forward(float *out, float *lse, const struct head *a, float *p, float *mask)
+/* A matrix as a product reads it: rows of ld elements of the head's type. */
+struct rows {
+    const void *x;
+    int ld;
+};
+
+static struct rows rows_from(const struct head *a, const void *x, int ld, int64_t row)
+{
+    return (struct rows){elem_const_at(x, a->type, row * ld), ld};
+}
+
+/* Scores and their gradients as they enter a product: rounded in place to the head's type. */
+static struct rows rounded(const struct head *a, float *p, const struct tile *tile)
+{
+    if (a->type == ELEM_F32)
+        return (struct rows){p, tile->keys};
+    for (int i = 0; i < tile->rows; i++)
+        row_shrink(p + (int64_t)i * tile->keys, tile->keys);
+    return (struct rows){p, 2 * tile->keys};
+}
+
+static void product_nt(const struct head *a, float *c, int ldc, struct rows x, struct rows y, int m,
+                       int n, int k)
+{
+    if (a->s->gemm16)
+        gemm16_nt(a->s->gemm16, (struct gemm16_result){c, ldc, ELEM_F32, false}, x.x, x.ld, y.x,
+                  y.ld, m, n, k);
+    else
+        gemm_nt(c, ldc, x.x, x.ld, y.x, y.ld, m, n, k, 0.0f);
+}
+
+static void product_nn(const struct head *a, struct gemm16_result c, struct rows x, struct rows y,
+                       int m, int n, int k)
+{
+    if (a->s->gemm16)
+        gemm16_nn(a->s->gemm16, c, x.x, x.ld, y.x, y.ld, m, n, k);
+    else
+        gemm_nn(c.c, c.ld, x.x, x.ld, y.x, y.ld, m, n, k, 0.0f);
+}
+
+static void product_tn(const struct head *a, struct gemm16_result c, struct rows x, struct rows y,
+                       int m, int n, int k)
+{
+    if (a->s->gemm16)
+        gemm16_tn(a->s->gemm16, c, x.x, x.ld, y.x, y.ld, m, n, k);
+    else
+        gemm_tn(c.c, c.ld, x.x, x.ld, y.x, y.ld, m, n, k, c.adds ? 1.0f : 0.0f);
+}
+
+static void head_forward(void *out, float *lse, const struct head *a, float *p, float *mask)
 {
     const int D = a->s->D;
     const float scale = 1.0f / sqrtf((float)D);
-    float *o = out + a->first * a->out_row + (int64_t)a->h * D;
+    void *o = elem_at(out, a->type, a->first * a->out_row + (int64_t)a->h * D);
     for (int from = 0; from < a->T; from += ATTENTION_TILE) {
         const struct tile tile = tile_at(a, from);
         const int keys = tile.keys;
-        gemm_nt(p, keys, a->q + (int64_t)from * a->row, a->row, a->k, a->row, tile.rows, keys, D,
-                0.0f);
+        product_nt(a, p, keys, rows_from(a, a->q, a->row, from), (struct rows){a->k, a->row},
+                   tile.rows, keys, D);
         for (int i = 0; i < tile.rows; i++)
             lse[(a->first + from + i) * a->s->Hq + a->h] =
                 row_softmax(p + (int64_t)i * keys, scale, keys_of_row(a, &tile, i), keys);
         if (head_mask(mask, a, from, tile.rows))
             drop_tile(p, mask, a, &tile);
-        gemm_nn(o + (int64_t)from * a->out_row, a->out_row, p, keys, a->v, a->row, tile.rows, D,
-                keys, 0.0f);
+        product_nn(a,
+                   (struct gemm16_result){elem_at(o, a->type, (int64_t)from * a->out_row),
+                                          a->out_row, a->type, false},
+                   rounded(a, p, &tile), (struct rows){a->v, a->row}, tile.rows, D, keys);
     }
 }
 
@@ -147,7 +201,7 @@ static int chunk_of(int T_max)
     return T_max <= 2 * ATTENTION_TILE ? 4 : 1;
 }
 
-void attention_forward(float *out, float *lse, const float *qkv, const struct attention_shape *s,
+void attention_forward(void *out, float *lse, const void *qkv, const struct attention_shape *s,
                        float *scratch, int T_max)
 {
 #pragma omp parallel for schedule(dynamic, chunk_of(T_max))
@@ -161,93 +215,118 @@ void attention_forward(float *out, float *lse, const float *qkv, const struct at
     }
 }
 
+/* A row of out . dout. */
+static float output_dot(const struct head *a, const void *x, const void *y, int64_t at)
+{
+    float buffers[2][PIECE];
+    return row_dot(row_read(buffers[0], x, a->type, at, a->s->D),
+                   row_read(buffers[1], y, a->type, at, a->s->D), a->s->D);
+}
+
 /* p and dp, then their masked and their softmax gradients, of one tile. With dropout the gradient
  * of the probabilities is masked as they were; out . dout is still the sum of p * dp. */
-static void tile_probabilities(float *p, float *dp, float *mask, const float *d_o, const float *o,
+static void tile_probabilities(float *p, float *dp, float *mask, struct rows d_o, const void *o,
                                const float *lse, const struct head *a, const struct tile *tile)
 {
     const int D = a->s->D, Hq = a->s->Hq, keys = tile->keys;
     const float scale = 1.0f / sqrtf((float)D);
-    gemm_nt(p, keys, a->q + (int64_t)tile->from * a->row, a->row, a->k, a->row, tile->rows, keys, D,
-            0.0f);
-    gemm_nt(dp, keys, d_o, a->out_row, a->v, a->row, tile->rows, keys, D, 0.0f);
+    product_nt(a, p, keys, rows_from(a, a->q, a->row, tile->from), (struct rows){a->k, a->row},
+               tile->rows, keys, D);
+    product_nt(a, dp, keys, d_o, (struct rows){a->v, a->row}, tile->rows, keys, D);
     const bool dropped = head_mask(mask, a, tile->from, tile->rows);
     if (dropped)
         drop_tile(dp, mask, a, tile);
-    for (int i = 0; i < tile->rows; i++) {
-        const int64_t at = (int64_t)i * a->out_row;
+    for (int i = 0; i < tile->rows; i++)
         row_softmax_backward(p + (int64_t)i * keys, dp + (int64_t)i * keys, scale,
                              lse[(a->first + tile->from + i) * Hq + a->h],
-                             row_dot(d_o + at, o + at, D), keys_of_row(a, tile, i), keys);
-    }
+                             output_dot(a, d_o.x, o, (int64_t)i * a->out_row),
+                             keys_of_row(a, tile, i), keys);
     if (dropped)
         drop_tile(p, mask, a, tile);
 }
 
 /* From the last tile to the first: the last one sees every key, so it may overwrite dk and dv. */
-static void head_backward(float *dqkv, const struct key_gradient *g, const float *dout,
-                          const float *out, const float *lse, const struct head *a, int T_max,
+static void head_backward(void *dqkv, const struct key_gradient *g, const void *dout,
+                          const void *out, const float *lse, const struct head *a, int T_max,
                           float *p)
 {
     const int D = a->s->D;
     const int64_t o_at = a->first * a->out_row + (int64_t)a->h * D;
-    float *dq = dqkv + a->first * a->row + (int64_t)a->h * D;
+    const int64_t q_at = a->first * a->row + (int64_t)a->h * D;
     float *dp = p + (int64_t)ATTENTION_TILE * T_max, *mask = dp + (int64_t)ATTENTION_TILE * T_max;
     const int last = (a->T - 1) / ATTENTION_TILE * ATTENTION_TILE;
     for (int from = last; from >= 0; from -= ATTENTION_TILE) {
         const struct tile tile = tile_at(a, from);
         const int rows = tile.rows, keys = tile.keys;
-        const float beta = from == last ? 0.0f : 1.0f;
-        const float *q = a->q + (int64_t)from * a->row;
-        const float *d_o = dout + o_at + (int64_t)from * a->out_row;
-        const float *o = out + o_at + (int64_t)from * a->out_row;
-        tile_probabilities(p, dp, mask, d_o, o, lse, a, &tile);
-        gemm_nn(dq + (int64_t)from * a->row, a->row, dp, keys, a->k, a->row, rows, D, keys, 0.0f);
-        gemm_tn(g->dk, g->row, dp, keys, q, a->row, keys, D, rows, beta);
-        gemm_tn(g->dv, g->row, p, keys, d_o, a->out_row, keys, D, rows, beta);
+        const int64_t o_row = o_at + (int64_t)from * a->out_row;
+        const struct rows q = rows_from(a, a->q, a->row, from);
+        const struct rows d_o = {elem_const_at(dout, a->type, o_row), a->out_row};
+        const bool adds = from != last;
+        tile_probabilities(p, dp, mask, d_o, elem_const_at(out, a->type, o_row), lse, a, &tile);
+        const struct rows ds = rounded(a, dp, &tile), weights = rounded(a, p, &tile);
+        void *dq = elem_at(dqkv, a->type, q_at + (int64_t)from * a->row);
+        product_nn(a, (struct gemm16_result){dq, a->row, a->type, false}, ds,
+                   (struct rows){a->k, a->row}, rows, D, keys);
+        product_tn(a, (struct gemm16_result){g->dk, g->row, ELEM_F32, adds}, ds, q, keys, D, rows);
+        product_tn(a, (struct gemm16_result){g->dv, g->row, ELEM_F32, adds}, weights, d_o, keys, D,
+                   rows);
     }
 }
 
+/* to = the sum of `group` planes' rows; D elements each. */
+static void sum_row(void *to, enum elem type, int64_t at, const float *from, int64_t plane,
+                    int group, int D)
+{
+    float sum[PIECE];
+    memcpy(sum, from, (size_t)D * sizeof *sum);
+    for (int g = 1; g < group; g++)
+        row_add(sum, from + g * plane, D);
+    if (type == ELEM_F32)
+        memcpy((float *)to + at, sum, (size_t)D * sizeof *sum);
+    else
+        row_to_bf16((uint16_t *)to + at, sum, D);
+}
+
 /* dk and dv of a key/value head: the sum over the query heads of its group. */
-static void sum_groups(float *dqkv, const float *dk, const float *dv,
+static void sum_groups(void *dqkv, const float *dk, const float *dv,
                        const struct attention_shape *s)
 {
     const int D = s->D, group = s->Hq / s->Hkv, row = (s->Hq + 2 * s->Hkv) * D;
     const int64_t plane = (int64_t)s->n_tokens * D;
+    const enum elem type = s->gemm16 ? ELEM_BF16 : ELEM_F32;
 #pragma omp parallel for schedule(static)
     for (int t = 0; t < s->n_tokens; t++) {
         for (int kv = 0; kv < s->Hkv; kv++) {
-            float *to_k = dqkv + (int64_t)t * row + (int64_t)(s->Hq + kv) * D;
-            float *to_v = to_k + (int64_t)s->Hkv * D;
-            for (int i = 0; i < D; i++) {
-                const int64_t at = (int64_t)kv * group * plane + (int64_t)t * D + i;
-                float k_sum = 0, v_sum = 0;
-                for (int g = 0; g < group; g++) {
-                    k_sum += dk[at + g * plane];
-                    v_sum += dv[at + g * plane];
-                }
-                to_k[i] = k_sum;
-                to_v[i] = v_sum;
-            }
+            const int64_t to = (int64_t)t * row + (int64_t)(s->Hq + kv) * D;
+            const int64_t from = (int64_t)kv * group * plane + (int64_t)t * D;
+            sum_row(dqkv, type, to, dk + from, plane, group, D);
+            sum_row(dqkv, type, to + (int64_t)s->Hkv * D, dv + from, plane, group, D);
         }
     }
 }
 
-/* Without groups a head writes where the sum would go. */
-static struct key_gradient key_gradient(float *dqkv, float *dkv, const struct head *a)
+/* Whether heads write copies that are summed afterwards: query heads of a group meet in one dk and
+ * dv, and a sum over tiles must not be rounded on the way. */
+static bool sums_groups(const struct attention_shape *s)
+{
+    return s->Hq != s->Hkv || s->gemm16;
+}
+
+/* Without copies a head writes where the sum would go. */
+static struct key_gradient key_gradient(void *dqkv, float *dkv, const struct head *a)
 {
     const struct attention_shape *s = a->s;
     const int64_t plane = (int64_t)s->n_tokens * s->D; /* one head's (n_tokens, D) */
-    if (s->Hq == s->Hkv) {
-        float *dk = dqkv + a->first * a->row + (int64_t)(s->Hq + a->kv) * s->D;
+    if (!sums_groups(s)) {
+        float *dk = (float *)dqkv + a->first * a->row + (int64_t)(s->Hq + a->kv) * s->D;
         return (struct key_gradient){dk, dk + (int64_t)s->Hkv * s->D, a->row};
     }
     float *dk = dkv + a->h * plane + a->first * s->D;
     return (struct key_gradient){dk, dk + s->Hq * plane, s->D};
 }
 
-void attention_backward(float *dqkv, const float *dout, const float *out, const float *lse,
-                        const float *qkv, const struct attention_shape *s, float *dkv,
+void attention_backward(void *dqkv, const void *dout, const void *out, const float *lse,
+                        const void *qkv, const struct attention_shape *s, float *dkv,
                         float *scratch, int T_max)
 {
 #pragma omp parallel for schedule(dynamic, chunk_of(T_max))
@@ -260,6 +339,6 @@ void attention_backward(float *dqkv, const float *dout, const float *out, const 
         else
             head_backward(dqkv, &g, dout, out, lse, &head, T_max, p);
     }
-    if (s->Hq != s->Hkv)
+    if (sums_groups(s))
         sum_groups(dqkv, dkv, dkv + (int64_t)s->n_tokens * s->Hq * s->D, s);
 }

@@ -4,12 +4,14 @@
 #define FT_MATH_ATTENTION_HEAD_H
 
 #include "math/attention.h"
+#include "math/elem.h"
 
 /* Where it lies in the packed rows. */
 struct head {
     const struct attention_shape *s;
-    const float *q, *k, *v; /* rows of `row` elements */
-    int64_t first;          /* first packed row of the sequence */
+    enum elem type;
+    const void *q, *k, *v; /* rows of `row` elements */
+    int64_t first;         /* first packed row of the sequence */
     int segment, T, row, out_row, h, kv;
 };
 
@@ -29,9 +31,9 @@ bool head_is_short(const struct head *a);
 size_t short_scratch_count(int T_max, int D);
 
 /* Rows of out and lse of this head; both point to the whole buffers, as below. */
-void short_forward(float *out, float *lse, const struct head *a, float *scratch);
+void short_forward(void *out, float *lse, const struct head *a, float *scratch);
 
-void short_backward(float *dqkv, const struct key_gradient *g, const float *dout, const float *lse,
+void short_backward(void *dqkv, const struct key_gradient *g, const void *dout, const float *lse,
                     const struct head *a, float *scratch);
 
 #endif

@@ -119,14 +119,43 @@ static void drop(float *x, const struct head *a, const struct blocks *b)
         row_multiply(x + (int64_t)i * b->width, b->mask + (int64_t)i * a->T, a->T);
 }
 
-void short_forward(float *out, float *lse, const struct head *a, float *scratch)
+/* to (T, D) = rows of the head, as f32. */
+static void copy_rows(float *to, const struct head *a, const void *x, int stride)
+{
+    if (a->type == ELEM_F32)
+        small_copy(to, x, stride, a->T, a->s->D);
+    for (int i = 0; i < (a->type == ELEM_F32 ? 0 : a->T); i++)
+        row_from_bf16(to + (int64_t)i * a->s->D, (const uint16_t *)x + (int64_t)i * stride,
+                      a->s->D);
+}
+
+/* Where a product of (T, D) goes: to its place, or by way of scratch, to be rounded. */
+struct target {
+    float *c;
+    int ld;
+};
+
+static struct target target_of(const struct head *a, void *y, int stride, float *scratch)
+{
+    return a->type == ELEM_F32 ? (struct target){y, stride} : (struct target){scratch, a->s->D};
+}
+
+static void finish(const struct head *a, void *y, int stride, const float *scratch)
+{
+    for (int i = 0; i < (a->type == ELEM_F32 ? 0 : a->T); i++)
+        row_to_bf16((uint16_t *)y + (int64_t)i * stride, scratch + (int64_t)i * a->s->D, a->s->D);
+}
+
+void short_forward(void *out, float *lse, const struct head *a, float *scratch)
 {
     const int D = a->s->D, T = a->T, Hq = a->s->Hq;
     const float scale = 1.0f / sqrtf((float)D);
     const struct blocks b = carve(scratch, a);
-    small_copy(b.q, a->q, a->row, T, D);
-    small_copy(b.k, a->k, a->row, T, D);
-    small_copy(b.v, a->v, a->row, T, D);
+    void *o = elem_at(out, a->type, a->first * a->out_row + (int64_t)a->h * D);
+    const struct target to = target_of(a, o, a->out_row, b.q);
+    copy_rows(b.q, a, a->q, a->row);
+    copy_rows(b.k, a, a->k, a->row);
+    copy_rows(b.v, a, a->v, a->row);
     small_transpose(b.kt, b.width, b.k, D, T, D);
     small_gemm(b.p, b.width, b.q, D, 1, b.kt, b.width, T, b.width, D);
     for (int i = 0; i < T; i++)
@@ -134,21 +163,24 @@ void short_forward(float *out, float *lse, const struct head *a, float *scratch)
             padded_softmax(b.p + (int64_t)i * b.width, scale, keys_of(a, i), b.width);
     if (head_mask(b.mask, a, 0, T))
         drop(b.p, a, &b);
-    small_gemm(out + a->first * a->out_row + (int64_t)a->h * D, a->out_row, b.p, b.width, 1, b.v, D,
-               T, D, T);
+    small_gemm(to.c, to.ld, b.p, b.width, 1, b.v, D, T, D, T);
+    finish(a, o, a->out_row, b.q);
 }
 
-void short_backward(float *dqkv, const struct key_gradient *g, const float *dout, const float *lse,
+void short_backward(void *dqkv, const struct key_gradient *g, const void *dout, const float *lse,
                     const struct head *a, float *scratch)
 {
     const int D = a->s->D, T = a->T, Hq = a->s->Hq;
     const float scale = 1.0f / sqrtf((float)D);
     const struct blocks b = carve(scratch, a);
     const bool dropped = head_mask(b.mask, a, 0, T);
-    small_copy(b.q, a->q, a->row, T, D);
-    small_copy(b.k, a->k, a->row, T, D);
-    small_copy(b.v, a->v, a->row, T, D);
-    small_copy(b.d_o, dout + a->first * a->out_row + (int64_t)a->h * D, a->out_row, T, D);
+    void *dq = elem_at(dqkv, a->type, a->first * a->row + (int64_t)a->h * D);
+    const struct target to = target_of(a, dq, a->row, b.kt);
+    copy_rows(b.q, a, a->q, a->row);
+    copy_rows(b.k, a, a->k, a->row);
+    copy_rows(b.v, a, a->v, a->row);
+    copy_rows(b.d_o, a, elem_const_at(dout, a->type, a->first * a->out_row + (int64_t)a->h * D),
+              a->out_row);
     small_transpose(b.kt, b.width, b.k, D, T, D);
     small_transpose(b.vt, b.width, b.v, D, T, D);
     small_gemm(b.p, b.width, b.q, D, 1, b.kt, b.width, T, b.width, D);
@@ -162,8 +194,8 @@ void short_backward(float *dqkv, const struct key_gradient *g, const float *dout
     }
     if (dropped)
         drop(b.p, a, &b);
-    small_gemm(dqkv + a->first * a->row + (int64_t)a->h * D, a->row, b.dp, b.width, 1, b.k, D, T, D,
-               T);
+    small_gemm(to.c, to.ld, b.dp, b.width, 1, b.k, D, T, D, T);
+    finish(a, dq, a->row, b.kt);
     small_gemm(g->dk, g->row, b.dp, 1, b.width, b.q, D, T, D, T);
     small_gemm(g->dv, g->row, b.p, 1, b.width, b.d_o, D, T, D, T);
 }

@@ -26,7 +26,7 @@ FT_KERNEL static float row_exp_sum(float *x, float top, int n)
 }
 
 void cross_entropy(float *logits, float *losses, const int32_t *targets, int n, int V,
-                   int want_gradient)
+                   int want_gradient, enum elem type)
 {
 #pragma omp parallel for schedule(static)
     for (int t = 0; t < n; t++) {
@@ -43,6 +43,8 @@ void cross_entropy(float *logits, float *losses, const int32_t *targets, int n, 
         if (want_gradient) {
             row_scale(row, row, 1.0f / sum, V);
             row[targets[t]] -= 1.0f;
+            if (type == ELEM_BF16)
+                row_shrink(row, V);
         }
     }
 }

@@ -32,8 +32,21 @@ FT_KERNEL static void row_rmsnorm(float *y, const float *x, const float *w, floa
         y[c] = x[c] * scale * w[c];
 }
 
-void rmsnorm_forward(float *y, float *sum, float *rstd, const float *x, const float *delta,
-                     const float *w, int n, int C, float eps)
+/* A row of y and of y16, where they are wanted, piece by piece. */
+static void store_rmsnorm(float *y, uint16_t *y16, int64_t at, const float *x, const float *w,
+                          float rstd, int C)
+{
+    float buffer[PIECE];
+    for (int c = 0; c < (y || y16 ? C : 0); c += PIECE) {
+        float *out = y ? y + at + c : buffer;
+        row_rmsnorm(out, x + c, w + c, rstd, piece_of(c, C));
+        if (y16)
+            row_to_bf16(y16 + at + c, out, piece_of(c, C));
+    }
+}
+
+void rmsnorm_forward(float *y, uint16_t *y16, float *sum, float *rstd, const float *x,
+                     const float *delta, const float *w, int n, int C, float eps)
 {
 #pragma omp parallel for schedule(static)
     for (int t = 0; t < n; t++) {
@@ -42,16 +55,16 @@ void rmsnorm_forward(float *y, float *sum, float *rstd, const float *x, const fl
         const float square =
             delta ? row_add_square(sum + at, x + at, delta + at, C) : row_dot(row, row, C);
         rstd[t] = 1.0f / sqrtf(square / (float)C + eps);
-        if (y)
-            row_rmsnorm(y + at, row, w, rstd[t], C);
+        store_rmsnorm(y, y16, at, row, w, rstd[t], C);
     }
 }
 
-void rmsnorm_recompute(float *y, const float *x, const float *rstd, const float *w, int n, int C)
+void rmsnorm_recompute(float *y, uint16_t *y16, const float *x, const float *rstd, const float *w,
+                       int n, int C)
 {
 #pragma omp parallel for schedule(static)
     for (int t = 0; t < n; t++)
-        row_rmsnorm(y + (int64_t)t * C, x + (int64_t)t * C, w, rstd[t], C);
+        store_rmsnorm(y, y16, (int64_t)t * C, x + (int64_t)t * C, w, rstd[t], C);
 }
 
 /* With h = x * rstd: dx = rstd * (dy w - h * mean(dy w h)). */
@@ -135,26 +148,46 @@ FT_KERNEL static void row_layernorm(float *y, const float *x, const float *w, co
         y[c] = (x[c] - mean) * rstd * w[c] + b[c];
 }
 
-void layernorm_forward(float *y, float *sum, float *mean, float *rstd, const float *x,
-                       const float *delta, const float *w, const float *b, int n, int C, float eps)
+/* What a norm multiplies with and adds. */
+struct affine {
+    const float *w, *b;
+};
+
+/* A row of y and of y16, where they are wanted, piece by piece. */
+static void store_layernorm(float *y, uint16_t *y16, int64_t at, const float *x,
+                            const struct affine *a, float mean, float rstd, int C)
 {
+    float buffer[PIECE];
+    for (int c = 0; c < (y || y16 ? C : 0); c += PIECE) {
+        float *out = y ? y + at + c : buffer;
+        row_layernorm(out, x + c, a->w + c, a->b + c, mean, rstd, piece_of(c, C));
+        if (y16)
+            row_to_bf16(y16 + at + c, out, piece_of(c, C));
+    }
+}
+
+void layernorm_forward(float *y, uint16_t *y16, float *sum, float *mean, float *rstd,
+                       const float *x, const float *delta, const float *w, const float *b, int n,
+                       int C, float eps)
+{
+    const struct affine affine = {w, b};
 #pragma omp parallel for schedule(static)
     for (int t = 0; t < n; t++) {
         const int64_t at = (int64_t)t * C;
         const float *row = delta ? sum + at : x + at;
         mean[t] = row_add_mean(delta ? sum + at : NULL, x + at, delta ? delta + at : NULL, C);
         rstd[t] = 1.0f / sqrtf(row_variance(row, mean[t], C) + eps);
-        if (y)
-            row_layernorm(y + at, row, w, b, mean[t], rstd[t], C);
+        store_layernorm(y, y16, at, row, &affine, mean[t], rstd[t], C);
     }
 }
 
-void layernorm_recompute(float *y, const float *x, const float *mean, const float *rstd,
-                         const float *w, const float *b, int n, int C)
+void layernorm_recompute(float *y, uint16_t *y16, const float *x, const float *mean,
+                         const float *rstd, const float *w, const float *b, int n, int C)
 {
+    const struct affine affine = {w, b};
 #pragma omp parallel for schedule(static)
     for (int t = 0; t < n; t++)
-        row_layernorm(y + (int64_t)t * C, x + (int64_t)t * C, w, b, mean[t], rstd[t], C);
+        store_layernorm(y, y16, (int64_t)t * C, x + (int64_t)t * C, &affine, mean[t], rstd[t], C);
 }
 
 /* With h = (x - mean) * rstd, g = dy w: dx = rstd * (g - mean(g) - h * mean(g h)). */

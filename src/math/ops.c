@@ -14,32 +14,55 @@ FT_KERNEL static void head_rotate(float *x, const float *cosine, const float *si
     }
 }
 
-void rope_rotate(float *x, int stride, int n_heads, int D, const float *cosine, const float *sine,
-                 const int32_t *positions, int n, float direction)
+void rope_rotate(void *x, int stride, int n_heads, int D, const float *cosine, const float *sine,
+                 const int32_t *positions, int n, float direction, enum elem type)
 {
 #pragma omp parallel for schedule(static)
     for (int t = 0; t < n; t++) {
         const int64_t angle = (int64_t)positions[t] * (D / 2);
-        for (int h = 0; h < n_heads; h++)
-            head_rotate(x + (int64_t)t * stride + (int64_t)h * D, cosine + angle, sine + angle,
-                        D / 2, direction);
+        for (int h = 0; h < n_heads; h++) {
+            float buffer[PIECE];
+            const int64_t at = (int64_t)t * stride + (int64_t)h * D;
+            (void)row_read(buffer, x, type, at, D);
+            float *head = row_place(buffer, x, type, at);
+            head_rotate(head, cosine + angle, sine + angle, D / 2, direction);
+            row_write(x, type, at, head, D);
+        }
     }
 }
 
-void bias_forward(float *x, const float *bias, int n, int C)
+void bias_forward(void *x, const float *bias, int n, int C, enum elem type)
 {
 #pragma omp parallel for schedule(static)
     for (int t = 0; t < n; t++)
-        row_add(x + (int64_t)t * C, bias, C);
+        for (int c = 0; c < C; c += PIECE) {
+            float buffer[PIECE];
+            const int64_t at = (int64_t)t * C + c;
+            const int width = piece_of(c, C);
+            (void)row_read(buffer, x, type, at, width);
+            float *row = row_place(buffer, x, type, at);
+            row_add(row, bias + c, width);
+            row_write(x, type, at, row, width);
+        }
 }
 
-void bias_backward(float *db, const float *dy, int stride, int n, int C)
+void bias_backward(float *db, const void *dy, int stride, int n, int C, enum elem type)
 {
 #pragma omp parallel for schedule(static)
     for (int c = 0; c < C; c += COLUMN_BLOCK)
-        for (int t = 0; t < n; t++)
-            row_add(db + c, dy + (int64_t)t * stride + c,
-                    C - c < COLUMN_BLOCK ? C - c : COLUMN_BLOCK);
+        for (int t = 0; t < n; t++) {
+            float buffer[COLUMN_BLOCK];
+            const int width = C - c < COLUMN_BLOCK ? C - c : COLUMN_BLOCK;
+            row_add(db + c, row_read(buffer, dy, type, (int64_t)t * stride + c, width), width);
+        }
+}
+
+void rows_to_bf16(uint16_t *y, const float *x, int64_t n)
+{
+    enum { BLOCK = 1 << 14 };
+#pragma omp parallel for schedule(static)
+    for (int64_t at = 0; at < n; at += BLOCK)
+        row_to_bf16(y + at, x + at, n - at < BLOCK ? n - at : BLOCK);
 }
 
 void add_in_place(float *y, const float *x, int64_t n)

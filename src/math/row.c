@@ -1,5 +1,8 @@
 #include "row.h"
 
+#include <string.h>
+
+#include "math/bf16.h"
 #include "math/kernel.h"
 
 FT_KERNEL void row_add(float *y, const float *x, int64_t n)
@@ -39,4 +42,28 @@ FT_KERNEL float row_max(const float *x, int n)
     for (int i = 0; i < n; i++)
         top = x[i] > top ? x[i] : top;
     return top;
+}
+
+FT_KERNEL void row_from_bf16(float *y, const uint16_t *x, int64_t n)
+{
+#pragma omp simd
+    for (int64_t i = 0; i < n; i++)
+        y[i] = bf16_to_f32(x[i]);
+}
+
+FT_KERNEL void row_to_bf16(uint16_t *y, const float *x, int64_t n)
+{
+#pragma omp simd
+    for (int64_t i = 0; i < n; i++)
+        y[i] = bf16_from_f32(x[i]);
+}
+
+void row_shrink(float *row, int n)
+{
+    uint16_t piece[PIECE];
+    for (int at = 0; at < n; at += PIECE) {
+        const size_t width = (size_t)piece_of(at, n);
+        row_to_bf16(piece, row + at, (int64_t)width);
+        memcpy((char *)row + (size_t)at * sizeof *piece, piece, width * sizeof *piece);
+    }
 }

@@ -10,15 +10,22 @@
 #include "math/ops.h"
 #include "model/blocks.h"
 
-/* The gradient of what a half block added: dx itself, or with dropout a masked copy. */
-static const float *half_gradient(struct model *m, const struct batch *batch, int l,
-                                  enum dropout_place place)
+/* The gradient of what a half block added, as products read it: dx itself, or a copy that is masked
+ * by dropout or rounded. */
+static const void *half_gradient(struct model *m, const struct batch *batch, int l,
+                                 enum dropout_place place)
 {
-    if (!drops_hidden(m, l))
-        return m->dx;
-    memcpy(m->delta, m->dx, (size_t)batch->n_tokens * (size_t)m->config.C * sizeof *m->delta);
-    drop_hidden(m, m->delta, batch, l, place);
-    return m->delta;
+    const int64_t count = (int64_t)batch->n_tokens * m->config.C;
+    const float *d = m->dx;
+    if (drops_hidden(m, l)) {
+        memcpy(m->delta, m->dx, (size_t)count * sizeof *m->delta);
+        drop_hidden(m, m->delta, batch, l, place);
+        d = m->delta;
+    }
+    if (m->elem == ELEM_F32)
+        return d;
+    rows_to_bf16(m->ddelta, d, count);
+    return m->ddelta;
 }
 
 /* With post-norm the stream went on from h. */
@@ -37,20 +44,21 @@ static void mlp_backward(struct model *m, const struct batch *batch, int l)
     const struct block_acts *a = &m->acts[l];
     const struct block_offsets *o = &m->offsets[l];
     const int n = batch->n_tokens;
-    const float *ddelta = half_gradient(m, batch, l, DROP_MLP_OUTPUT);
+    const void *ddelta = half_gradient(m, batch, l, DROP_MLP_OUTPUT);
     const bool is_swiglu = c->activation == ACTIVATION_SWIGLU;
     if (is_swiglu)
-        swiglu_forward(m->act, a->up, n, c->F);
+        swiglu_forward(m->act, a->up, n, c->F, m->elem);
     else
-        gelu_forward(m->act, a->up, (int64_t)n * c->F);
-    linear_backward(m->dact, ddelta, m->act, m, o->down, o->down_bias, n, c->F, c->C);
+        gelu_forward(m->act, a->up, n, c->F, m->elem);
+    linear_backward(m->dact, m->elem, ddelta, c->C, m->act, m, o->down, o->down_bias, n, c->F,
+                    c->C);
     if (is_swiglu)
-        swiglu_backward(m->dup, m->dact, a->up, n, c->F);
+        swiglu_backward(m->dup, m->dact, a->up, n, c->F, m->elem);
     else
-        gelu_backward(m->dact, m->dact, a->up, (int64_t)n * c->F);
-    norm_recompute(m, &a->mlp_norm, &o->mlp_norm, n);
-    linear_backward(m->dh, is_swiglu ? m->dup : m->dact, m->h, m, o->up, o->up_bias, n, c->C,
-                    up_width(c));
+        gelu_backward(m->dact, m->dact, a->up, n, c->F, m->elem);
+    norm_recompute(m, &a->mlp_norm, &o->mlp_norm, false, n);
+    linear_backward(m->dh, ELEM_F32, is_swiglu ? m->dup : m->dact, up_width(c), normed(m), m, o->up,
+                    o->up_bias, n, c->C, up_width(c));
     join_residual(m, n);
     norm_backward(m, &a->mlp_norm, &o->mlp_norm, n);
 }
@@ -64,18 +72,19 @@ static void attention_half_backward(struct model *m, const struct batch *batch, 
     const int n = batch->n_tokens, width = qkv_width(c);
     const bool drops_embedding = l == 0 && m->trainable_from == 0 && c->post_norm;
     const bool ends_here = o->attn_norm.weight < m->trainable_from;
-    const float *ddelta = half_gradient(m, batch, l, DROP_ATTENTION_OUTPUT);
-    linear_backward(m->datt, ddelta, a->att, m, o->o, o->o_bias, n, c->Hq * c->D, c->C);
+    const void *ddelta = half_gradient(m, batch, l, DROP_ATTENTION_OUTPUT);
+    linear_backward(m->datt, m->elem, ddelta, c->C, a->att, m, o->o, o->o_bias, n, c->Hq * c->D,
+                    c->C);
     attention_backward(m->dqkv, m->datt, a->att, a->lse, a->qkv, &shape, m->dkv, m->attention,
                        m->max_length);
     if (c->positions == POSITION_ROPE)
         rope_rotate(m->dqkv, width, c->Hq + c->Hkv, c->D, m->cosine, m->sine, batch->positions, n,
-                    -1.0f);
-    norm_recompute(m, &a->attn_norm, &o->attn_norm, n);
+                    -1.0f, m->elem);
+    norm_recompute(m, &a->attn_norm, &o->attn_norm, drops_embedding, n);
     if (drops_embedding)
-        drop_hidden(m, m->h, batch, l, DROP_EMBEDDING);
-    linear_backward(ends_here ? NULL : m->dh, m->dqkv, m->h, m, o->qkv, o->qkv_bias, n, c->C,
-                    width);
+        drop_normed(m, batch, l);
+    linear_backward(ends_here ? NULL : m->dh, ELEM_F32, m->dqkv, width, normed(m), m, o->qkv,
+                    o->qkv_bias, n, c->C, width);
     if (ends_here)
         return;
     join_residual(m, n);

@@ -47,24 +47,43 @@ void embed_backward(struct model *m, const float *dx, const struct batch *batch)
 
 /* layer.c: one layer of weights, of whatever kind */
 
-/** y (n, out) = x (n, in) * w^T + bias; offsets, bias -1 = none. */
-void linear_forward(float *y, const float *x, const struct model *m, int64_t w, int64_t bias, int n,
-                    int in, int out);
+/** What matrix products read of the normed rows: h, or h16. */
+static inline const void *normed(const struct model *m)
+{
+    return m->h16 ? (const void *)m->h16 : m->h;
+}
 
-/** Gradients of w and bias where they learn; dx (n, in) = dy * w unless dx is NULL. */
-void linear_backward(float *dx, const float *dy, const float *x, const struct model *m, int64_t w,
-                     int64_t bias, int n, int in, int out);
+/** y (n, out) = x (n, in) * w^T + bias, all f32; offsets, bias -1 = none. */
+void dense_forward(float *y, const float *x, const struct model *m, int64_t w, int64_t bias, int n,
+                   int in, int out);
 
-/** h = norm(base + delta), or norm(base) where delta is NULL; the sum goes to a->x. */
+/** From dy (n, out), rows of dy_row elements: gradients of w and bias where they learn; dx (n, in)
+ * = dy * w unless dx is NULL. All f32. */
+void dense_backward(float *dx, const float *dy, int dy_row, const float *x, const struct model *m,
+                    int64_t w, int64_t bias, int n, int in, int out);
+
+/** As dense_forward, x of the model's elem and y of y_type: ELEM_F32 or the model's. */
+void linear_forward(void *y, enum elem y_type, const void *x, const struct model *m, int64_t w,
+                    int64_t bias, int n, int in, int out);
+
+/** As dense_backward, dy and x of the model's elem and dx of dx_type. */
+void linear_backward(void *dx, enum elem dx_type, const void *dy, int dy_row, const void *x,
+                     const struct model *m, int64_t w, int64_t bias, int n, int in, int out);
+
+/** h = norm(base + delta), or norm(base) where delta is NULL; the sum goes to a->x. With bf16 h16
+ * is made, and h only where `as_f32` says that someone reads it. */
 void norm_forward(struct model *m, const struct norm_acts *a, const struct norm_offsets *o,
-                  const float *base, const float *delta, int n);
+                  const float *base, const float *delta, bool as_f32, int n);
 
-/** h once more, from what was kept. */
+/** The same once more, from what was kept. */
 void norm_recompute(struct model *m, const struct norm_acts *a, const struct norm_offsets *o,
-                    int n);
+                    bool as_f32, int n);
 
 /** From dh, the gradient of the norm's output: gradients of its weights, and dx grows. */
 void norm_backward(struct model *m, const struct norm_acts *a, const struct norm_offsets *o, int n);
+
+/** h *= mask of the embedding's dropout, h16 likewise. */
+void drop_normed(struct model *m, const struct batch *batch, int layer);
 
 /** x (n, C) *= mask of the place, in the blocks that learn. */
 void drop_hidden(const struct model *m, float *x, const struct batch *batch, int layer,

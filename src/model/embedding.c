@@ -10,7 +10,7 @@ void embed_forward(const struct model *m, float *x, const struct batch *batch)
     if (m->positions >= 0)
         embedding_add_forward(x, m->params + m->positions, batch->positions, n, C);
     if (m->types >= 0) /* the one type of a single text: row 0 */
-        bias_forward(x, m->params + m->types, n, C);
+        bias_forward(x, m->params + m->types, n, C, ELEM_F32);
 }
 
 void embed_backward(struct model *m, const float *dx, const struct batch *batch)
@@ -20,5 +20,5 @@ void embed_backward(struct model *m, const float *dx, const struct batch *batch)
     if (m->positions >= 0)
         embedding_backward(grads_of(m, m->positions), dx, batch->positions, n, C);
     if (m->types >= 0)
-        bias_backward(grads_of(m, m->types), dx, C, n, C);
+        bias_backward(grads_of(m, m->types), dx, C, n, C, ELEM_F32);
 }

@@ -19,12 +19,12 @@ static void attention_half(struct model *m, const struct batch *batch, int l)
     const struct block_offsets *o = &m->offsets[l];
     const struct attention_shape shape = attention_shape_of(m, batch, l);
     const int n = batch->n_tokens, width = qkv_width(c);
-    linear_forward(a->qkv, m->h, m, o->qkv, o->qkv_bias, n, c->C, width);
+    linear_forward(a->qkv, m->elem, normed(m), m, o->qkv, o->qkv_bias, n, c->C, width);
     if (c->positions == POSITION_ROPE)
         rope_rotate(a->qkv, width, c->Hq + c->Hkv, c->D, m->cosine, m->sine, batch->positions, n,
-                    1.0f);
+                    1.0f, m->elem);
     attention_forward(a->att, a->lse, a->qkv, &shape, m->attention, m->max_length);
-    linear_forward(m->delta, a->att, m, o->o, o->o_bias, n, c->Hq * c->D, c->C);
+    linear_forward(m->delta, ELEM_F32, a->att, m, o->o, o->o_bias, n, c->Hq * c->D, c->C);
     drop_hidden(m, m->delta, batch, l, DROP_ATTENTION_OUTPUT);
 }
 
@@ -35,14 +35,15 @@ static void mlp_half(struct model *m, const struct batch *batch, int l)
     const struct block_offsets *o = &m->offsets[l];
     const int n = batch->n_tokens;
     const bool fuses = c->activation == ACTIVATION_GELU && o->up_bias >= 0;
-    linear_forward(a->up, m->h, m, o->up, fuses ? -1 : o->up_bias, n, c->C, up_width(c));
+    linear_forward(a->up, m->elem, normed(m), m, o->up, fuses ? -1 : o->up_bias, n, c->C,
+                   up_width(c));
     if (fuses)
-        bias_gelu_forward(m->act, a->up, m->params + o->up_bias, n, c->F);
+        bias_gelu_forward(m->act, a->up, m->params + o->up_bias, n, c->F, m->elem);
     else if (c->activation == ACTIVATION_GELU)
-        gelu_forward(m->act, a->up, (int64_t)n * c->F);
+        gelu_forward(m->act, a->up, n, c->F, m->elem);
     else
-        swiglu_forward(m->act, a->up, n, c->F);
-    linear_forward(m->delta, m->act, m, o->down, o->down_bias, n, c->F, c->C);
+        swiglu_forward(m->act, a->up, n, c->F, m->elem);
+    linear_forward(m->delta, ELEM_F32, m->act, m, o->down, o->down_bias, n, c->F, c->C);
     drop_hidden(m, m->delta, batch, l, DROP_MLP_OUTPUT);
 }
 
@@ -54,19 +55,19 @@ void blocks_forward(struct model *m, const struct batch *batch, model_visitor *v
     embed_forward(m, m->acts[0].attn_norm.x, batch);
     for (int l = 0; l < c->L; l++) {
         const struct block_acts *a = &m->acts[l];
-        norm_forward(m, &a->attn_norm, &m->offsets[l].attn_norm, base, delta, n);
+        norm_forward(m, &a->attn_norm, &m->offsets[l].attn_norm, base, delta, c->post_norm, n);
         if (l > 0 && visit)
             visit(context, l, c->post_norm ? m->h : a->attn_norm.x);
         if (l == 0 && m->trainable_from == 0 && c->post_norm)
-            drop_hidden(m, m->h, batch, l, DROP_EMBEDDING);
+            drop_normed(m, batch, l);
         attention_half(m, batch, l);
         base = c->post_norm ? m->h : a->attn_norm.x;
-        norm_forward(m, &a->mlp_norm, &m->offsets[l].mlp_norm, base, m->delta, n);
+        norm_forward(m, &a->mlp_norm, &m->offsets[l].mlp_norm, base, m->delta, c->post_norm, n);
         mlp_half(m, batch, l);
         base = c->post_norm ? m->h : a->mlp_norm.x;
         delta = m->delta;
     }
-    norm_forward(m, &m->last, &m->final_norm, base, delta, n);
+    norm_forward(m, &m->last, &m->final_norm, base, delta, true, n);
     if (visit)
         visit(context, c->L, m->h);
 }

@@ -54,7 +54,7 @@ void head_push(struct arena *arena, struct model *m, bool trains)
 void stage_forward(float *out, const float *x, const struct model *m, int64_t w, int64_t bias,
                    int n)
 {
-    linear_forward(out, x, m, w, bias, n, m->config.C, m->config.C);
+    dense_forward(out, x, m, w, bias, n, m->config.C, m->config.C);
     tanh_forward(out, out, (int64_t)n * m->config.C);
 }
 
@@ -79,7 +79,7 @@ double head_forward(struct model *m, const struct batch *batch, bool want_gradie
     }
     memcpy(head->input, x, (size_t)n * (size_t)C * sizeof *x);
     drop_input(m, head->input, batch);
-    linear_forward(head->logits, head->input, m, head->out, head->out_bias, n, C, K);
+    dense_forward(head->logits, head->input, m, head->out, head->out_bias, n, C, K);
     memcpy(head->dlogits, head->logits, (size_t)n * (size_t)K * sizeof *x);
     class_cross_entropy(head->dlogits, m->losses, batch->labels, m->class_weights,
                         m->label_smoothing, n, K, want_gradient);
@@ -94,14 +94,14 @@ void head_backward(struct model *m, const struct batch *batch)
     struct head *head = &m->head;
     const int n = batch->n_segments, C = m->config.C;
     float *dy = head->dx[0], *dx = head->dx[1];
-    linear_backward(dy, head->dlogits, head->input, m, head->out, head->out_bias, n, C,
-                    m->config.head.n_labels);
+    dense_backward(dy, head->dlogits, m->config.head.n_labels, head->input, m, head->out,
+                   head->out_bias, n, C, m->config.head.n_labels);
     drop_input(m, dy, batch);
     for (int i = head->n_stages - 1; i >= 0; i--) {
         const struct head_stage *stage = &head->stages[i];
         tanh_backward(dy, dy, stage->out, (int64_t)n * C);
-        linear_backward(dx, dy, i > 0 ? head->stages[i - 1].out : head->pooled, m, stage->weight,
-                        stage->bias, n, C, C);
+        dense_backward(dx, dy, C, i > 0 ? head->stages[i - 1].out : head->pooled, m, stage->weight,
+                       stage->bias, n, C, C);
         float *const done = dy;
         dy = dx;
         dx = done;

@@ -88,13 +88,13 @@ void transfer_head_apply(float *logits, const struct transfer_head *head, const 
     const int width = transfer_head_width(head), K = head->K, hidden = head->hidden;
     if (head->kind == HEAD_MLP) {
         gemm_nt(scratch, hidden, x, width, head->dense_weight, width, n, hidden, width, 0.0f);
-        bias_forward(scratch, head->dense_bias, n, hidden);
+        bias_forward(scratch, head->dense_bias, n, hidden, ELEM_F32);
         tanh_forward(scratch, scratch, (int64_t)n * hidden);
         x = scratch;
     }
     gemm_nt(logits, K, x, out_width(head), head->out_weight, out_width(head), n, K, out_width(head),
             0.0f);
-    bias_forward(logits, head->out_bias, n, K);
+    bias_forward(logits, head->out_bias, n, K, ELEM_F32);
 }
 
 static ft_status write_matrix(struct h5_file *file, const char *group, const float *weight,

@@ -1,14 +1,19 @@
 /* The passes as callers see them: blocks, then the output layer of tokens or the head. */
 #include "math/loss.h"
 
-#include "math/gemm.h"
 #include "model/blocks.h"
+
+/* Normed rows from row `at` on, as products read them. */
+static const void *normed_from(const struct model *m, int at)
+{
+    return elem_const_at(normed(m), m->elem, (int64_t)at * m->config.C);
+}
 
 /* The output layer on rows at ... at+n-1 of h. */
 static void head_logits(const struct model *m, float *logits, int at, int n)
 {
-    const int C = m->config.C, V = m->config.V;
-    gemm_nt(logits, V, m->h + (int64_t)at * C, C, m->params + m->lm_head, C, n, V, C, 0.0f);
+    linear_forward(logits, ELEM_F32, normed_from(m, at), m, m->lm_head, -1, n, m->config.C,
+                   m->config.V);
 }
 
 static double sum_of(const float *values, int n)
@@ -24,17 +29,14 @@ static double sum_of(const float *values, int n)
 static double tokens_loss(struct model *m, const struct batch *batch, bool want_gradient)
 {
     const int C = m->config.C, V = m->config.V;
-    const float *w = m->params + m->lm_head;
-    float *dw = want_gradient ? grads_of(m, m->lm_head) : NULL;
+    const int row = V * (int)(sizeof(float) / elem_bytes(m->elem)); /* between rows of dlogits */
     for (int at = 0; at < batch->n_tokens; at += LM_CHUNK) {
         const int n = batch->n_tokens - at < LM_CHUNK ? batch->n_tokens - at : LM_CHUNK;
-        const float *h = m->h + (int64_t)at * C;
         head_logits(m, m->logits, at, n);
-        cross_entropy(m->logits, m->losses + at, batch->targets + at, n, V, want_gradient);
+        cross_entropy(m->logits, m->losses + at, batch->targets + at, n, V, want_gradient, m->elem);
         if (want_gradient)
-            gemm_nn(m->dh + (int64_t)at * C, C, m->logits, V, w, C, n, C, V, 0.0f);
-        if (dw)
-            gemm_tn(dw, C, m->logits, V, h, C, V, C, n, 1.0f);
+            linear_backward(m->dh + (int64_t)at * C, ELEM_F32, m->logits, row, normed_from(m, at),
+                            m, m->lm_head, -1, n, C, V);
     }
     return sum_of(m->losses, batch->n_tokens);
 }

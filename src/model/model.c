@@ -2,6 +2,7 @@
  * Memory of a model, in elements (n = max_tokens):
  *
  *     params N, grads of what learns                     (moments belong to the optimizer)
+ *     with bf16: params16 N / 2, and half of what a block keeps except its two C
  *     per block   n * (2 C + 2 + (Hq + 2 Hkv) D + Hq D + Hq + 2 F)     LayerNorm 2 more,
  *                                                                      without a gate F less
  *     scratch     once, reused by every block; logits LM_CHUNK * V, or of documents
@@ -14,6 +15,7 @@
 
 #include <omp.h>
 
+#include "math/ops.h"
 #include "model/blocks.h"
 
 static void push_norm(struct arena *arena, struct norm_acts *a, const struct model_config *c,
@@ -24,15 +26,15 @@ static void push_norm(struct arena *arena, struct norm_acts *a, const struct mod
     a->mean = c->norm == NORM_LAYER ? arena_push(arena, n, sizeof(float)) : NULL;
 }
 
-static void push_block(struct arena *arena, struct block_acts *a, const struct model_config *c,
-                       size_t n)
+static void push_block(struct arena *arena, struct block_acts *a, const struct model *m, size_t n)
 {
-    const size_t f = sizeof(float);
+    const struct model_config *c = &m->config;
+    const size_t e = elem_bytes(m->elem);
     push_norm(arena, &a->attn_norm, c, n);
-    a->qkv = arena_push(arena, n * (size_t)qkv_width(c), f);
-    a->att = arena_push(arena, n * (size_t)(c->Hq * c->D), f);
-    a->lse = arena_push(arena, n * (size_t)c->Hq, f);
-    a->up = arena_push(arena, n * (size_t)up_width(c), f);
+    a->qkv = arena_push(arena, n * (size_t)qkv_width(c), e);
+    a->att = arena_push(arena, n * (size_t)(c->Hq * c->D), e);
+    a->lse = arena_push(arena, n * (size_t)c->Hq, sizeof(float));
+    a->up = arena_push(arena, n * (size_t)up_width(c), e);
     push_norm(arena, &a->mlp_norm, c, n);
 }
 
@@ -42,28 +44,30 @@ static void push_blocks(struct arena *arena, struct model *m, size_t n)
     struct block_acts ignored, shared = {0};
     m->acts = arena_push(arena, (size_t)L, sizeof *m->acts);
     if (n_frozen > 0)
-        push_block(arena, &shared, &m->config, n);
+        push_block(arena, &shared, m, n);
     for (int l = 0; l < L; l++) {
         struct block_acts *a = m->acts ? &m->acts[l] : &ignored;
         if (l < n_frozen)
             *a = shared;
         else
-            push_block(arena, a, &m->config, n);
+            push_block(arena, a, m, n);
     }
 }
 
 static void push_backward(struct arena *arena, struct model *m, size_t n)
 {
     const struct model_config *c = &m->config;
-    const size_t f = sizeof(float), q = (size_t)c->Hq * (size_t)c->D;
+    const size_t f = sizeof(float), e = elem_bytes(m->elem), q = (size_t)c->Hq * (size_t)c->D;
     m->dx = arena_push(arena, n * (size_t)c->C, f);
     m->dh = arena_push(arena, n * (size_t)c->C, f);
-    m->datt = arena_push(arena, n * q, f);
-    m->dqkv = arena_push(arena, n * (size_t)qkv_width(c), f);
-    m->dact = arena_push(arena, n * (size_t)c->F, f);
+    if (m->elem != ELEM_F32)
+        m->ddelta = arena_push(arena, n * (size_t)c->C, e);
+    m->datt = arena_push(arena, n * q, e);
+    m->dqkv = arena_push(arena, n * (size_t)qkv_width(c), e);
+    m->dact = arena_push(arena, n * (size_t)c->F, e);
     if (c->activation == ACTIVATION_SWIGLU)
-        m->dup = arena_push(arena, n * 2 * (size_t)c->F, f);
-    if (c->Hkv != c->Hq)
+        m->dup = arena_push(arena, n * 2 * (size_t)c->F, e);
+    if (c->Hkv != c->Hq || m->elem != ELEM_F32)
         m->dkv = arena_push(arena, 2 * n * q, f);
 }
 
@@ -75,8 +79,10 @@ static void push_all(struct arena *arena, struct model *m, bool trains)
     push_blocks(arena, m, n);
     push_norm(arena, &m->last, c, n);
     m->h = arena_push(arena, n * (size_t)c->C, f);
+    if (m->elem != ELEM_F32)
+        m->h16 = arena_push(arena, n * (size_t)c->C, sizeof *m->h16);
     m->delta = arena_push(arena, n * (size_t)c->C, f);
-    m->act = arena_push(arena, n * (size_t)c->F, f);
+    m->act = arena_push(arena, n * (size_t)c->F, elem_bytes(m->elem));
     if (!c->is_encoder && c->head.n_labels == 0)
         m->logits = arena_push(arena, (size_t)LM_CHUNK * (size_t)c->V, f);
     m->losses = arena_push(arena, n, f);
@@ -101,6 +107,7 @@ static void set_shape(struct model *m, const struct model_config *config,
     m->max_tokens = shape->max_tokens;
     m->max_length = shape->max_length;
     m->max_segments = shape->max_segments;
+    m->elem = shape->elem;
     m->first_layer = !shape->trains ? L : n > 0 && n < L ? L - n : 0;
 }
 
@@ -115,6 +122,8 @@ ft_status model_activation_bytes(int64_t *bytes, const struct model_config *conf
     push_all(&arena, m, shape->trains);
     mem_free(m);
     *bytes = (int64_t)arena.used;
+    if (shape->elem != ELEM_F32)
+        *bytes += gemm16_bytes(omp_get_max_threads());
     return FT_OK;
 }
 
@@ -156,6 +165,10 @@ static ft_status allocate(struct model *m, const struct model_shape *shape)
     FT_TRY(FT_ALLOC(m->params, m->layout->N));
     if (shape->trains)
         FT_TRY(FT_ALLOC(m->grads, m->trainable->N));
+    if (shape->elem != ELEM_F32) {
+        FT_TRY(FT_ALLOC(m->params16, m->layout->N));
+        FT_TRY(gemm16_create(&m->gemm16, omp_get_max_threads()));
+    }
     push_all(&m->memory, m, shape->trains);
     FT_TRY(arena_commit(&m->memory));
     push_all(&m->memory, m, shape->trains);
@@ -178,11 +191,19 @@ ft_status model_create(struct model **out, const struct model_config *config,
     return status;
 }
 
+void model_round_params(struct model *model)
+{
+    if (model->params16)
+        rows_to_bf16(model->params16, model->params, model->layout->N);
+}
+
 void model_destroy(struct model **model)
 {
     if (!*model)
         return;
     arena_destroy(&(*model)->memory);
+    gemm16_destroy(&(*model)->gemm16);
+    mem_free((*model)->params16);
     mem_free((*model)->grads);
     mem_free((*model)->params);
     mem_free((*model)->offsets);

@@ -143,12 +143,12 @@ static void forward(struct trainer *t, struct share *s, const float *x, int n)
     if (t->h) {
         gemm_nt(s->act, t->h, x, t->d, param(t, t->params, DENSE_WEIGHT), t->d, n, t->h, t->d,
                 0.0f);
-        bias_forward(s->act, param(t, t->params, DENSE_BIAS), n, t->h);
+        bias_forward(s->act, param(t, t->params, DENSE_BIAS), n, t->h, ELEM_F32);
         tanh_forward(s->act, s->act, (int64_t)n * t->h);
     }
     gemm_nt(s->logits, t->K, input, t->H, param(t, t->params, OUT_WEIGHT), t->H, n, t->K, t->H,
             0.0f);
-    bias_forward(s->logits, param(t, t->params, OUT_BIAS), n, t->K);
+    bias_forward(s->logits, param(t, t->params, OUT_BIAS), n, t->K, ELEM_F32);
 }
 
 /* s->grads from dlogits, which stand in s->logits. */
@@ -159,14 +159,14 @@ static void backward(struct trainer *t, struct share *s, const float *x, int n)
     memset(param(t, s->grads, OUT_BIAS), 0, (size_t)t->K * sizeof(float));
     gemm_tn(param(t, s->grads, OUT_WEIGHT), t->H, s->logits, t->K, input, t->H, t->K, t->H, n,
             0.0f);
-    bias_backward(param(t, s->grads, OUT_BIAS), s->logits, t->K, n, t->K);
+    bias_backward(param(t, s->grads, OUT_BIAS), s->logits, t->K, n, t->K, ELEM_F32);
     if (t->h == 0)
         return;
     gemm_nn(s->dact, t->h, s->logits, t->K, param(t, t->params, OUT_WEIGHT), t->H, n, t->h, t->K,
             0.0f);
     tanh_backward(s->dact, s->dact, s->act, (int64_t)n * t->h);
     gemm_tn(param(t, s->grads, DENSE_WEIGHT), t->d, s->dact, t->h, x, t->d, t->h, t->d, n, 0.0f);
-    bias_backward(param(t, s->grads, DENSE_BIAS), s->dact, t->h, n, t->h);
+    bias_backward(param(t, s->grads, DENSE_BIAS), s->dact, t->h, n, t->h, ELEM_F32);
 }
 
 /* Adds the losses of n rows whose logits are ready; they become gradients in training. */

@@ -3,6 +3,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "model/layout.h"
+#include "train/precision.h"
 
 /* Resident program, MPI, OpenBLAS's packing buffers and HDF5, as seen on a small model. */
 static const int64_t OTHER_BYTES = INT64_C(160) << 20;
@@ -18,7 +19,8 @@ void plan_model_shape(struct model_shape *shape, const struct settings *settings
                              .max_length = settings->data.seq_len,
                              .max_segments = settings->training.micro_batch,
                              .trains = trains,
-                             .trainable_layers = is_suffix ? settings->model.trainable_layers : 0};
+                             .trainable_layers = is_suffix ? settings->model.trainable_layers : 0,
+                             .elem = precision_elem(settings)};
 }
 
 ft_status memory_plan_make(struct memory_plan *plan, const struct comm *comm,
@@ -48,7 +50,7 @@ ft_status memory_plan_of_shape(struct memory_plan *plan, const struct comm *comm
     const int64_t n_frozen = layout_trainable_from(layout, config, shape->trainable_layers);
     const int64_t N = layout->N - n_frozen, size = comm_size(comm);
     layout_destroy(&layout);
-    plan->params = 4 * (N + n_frozen);
+    plan->params = (4 + (shape->elem == ELEM_BF16 ? 2 : 0)) * (N + n_frozen);
     if (shape->trains) {
         plan->grads = 4 * N;
         plan->moments = 8 * (settings->distributed.zero ? (N + size - 1) / size : N);

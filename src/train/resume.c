@@ -63,6 +63,7 @@ static ft_status load_state(struct trainer *t, int64_t step)
                                .v = optimizer_slice(o, o->v, rank)};
     FT_TRY(ckpt_load(s->comm, s->settings->output.dir, step, &state));
     ckpt_meta_clear(&state.meta);
+    model_round_params(s->model);
     if (!o->zero) { /* every rank keeps all moments */
         comm_gather_slices_f32(s->comm, o->m, o->first, o->chunk);
         comm_gather_slices_f32(s->comm, o->v, o->first, o->chunk);

@@ -36,6 +36,7 @@ static ft_status load_checkpoint(struct session *s, const char *path)
     FT_AGREE(s->comm,
              comm_node_rank(s->comm) == 0 ? ckpt_read_params(path, trainable, params) : FT_OK);
     comm_node_bcast(s->comm, params, trainable->N * (int64_t)sizeof(float));
+    model_round_params(s->model);
     log_info("weights: checkpoint %s", path);
     return FT_OK;
 }

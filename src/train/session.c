@@ -245,6 +245,7 @@ ft_status session_load_params(struct session *s)
     comm_bcast(s->comm, s->model_hash, sizeof s->model_hash, 0);
     if (s->config.head.n_labels > 0)
         model_init_head(s->model, (uint64_t)s->settings->seed);
+    model_round_params(s->model);
     timers_stop(&s->timers, PHASE_MODEL);
     log_info("%lld parameters, content hash %s", (long long)N, s->model_hash);
     return FT_OK;

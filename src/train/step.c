@@ -101,6 +101,7 @@ static ft_status update(struct step_metrics *m, struct trainer *t, double diviso
     const ft_status status = optimizer_step(&m->grad_norm, t->optimizer, t->session->comm,
                                             model->params + model->trainable_from, model->grads,
                                             model->trainable, &hyper, divisor, step);
+    model_round_params(model);
     timers_stop(&t->session->timers, PHASE_OPTIMIZER);
     return status;
 }

@@ -15,6 +15,7 @@
 #include "train/alone.h"
 #include "train/classify.h"
 #include "train/plan.h"
+#include "train/precision.h"
 #include "train/run.h"
 #include "train/transfer_fit.h"
 
@@ -43,6 +44,7 @@ static ft_status open_backbone(struct session *s)
     struct model_config config = s->config;
     config.head = (struct head_config){0};
     features_model_shape(&shape, s->settings->data.seq_len);
+    shape.elem = precision_elem(s->settings);
     FT_TRY(memory_plan_of_shape(&plan, s->comm, s->settings, &config, &shape));
     memory_plan_add(
         &plan, s->comm,
@@ -53,6 +55,7 @@ static ft_status open_backbone(struct session *s)
     FT_TRY(fault_point("model-weights"));
     FT_TRY(model_read_params(s->model->params, s->model->layout, &config, s->settings->model.path));
     FT_TRY(model_hash(s->model_hash, s->model->layout, s->model->params));
+    model_round_params(s->model);
     timers_stop(&s->timers, PHASE_MODEL);
     log_info("frozen backbone: %lld parameters, content hash %s", (long long)s->model->layout->N,
              s->model_hash);
@@ -74,7 +77,7 @@ static ft_status open_features(struct features **out, struct session *s, const s
                                              .backbone_hash = s->model_hash,
                                              .tokenizer_hash = tokenizer,
                                              .seq_len = settings->data.seq_len,
-                                             .precision = "fp32",
+                                             .precision = precision_name(settings),
                                              .layer = layer,
                                              .pooling = pooling};
     timers_start(&s->timers);

@@ -56,9 +56,10 @@ static inline void open_batch(struct world *w)
 struct world_options {
     int trainable_layers;
     double hidden, attention, classifier;
+    enum elem elem;
 };
 
-static const struct world_options everything = {0, 0.0, 0.0, 0.0};
+static const struct world_options everything = {0, 0.0, 0.0, 0.0, ELEM_F32};
 
 /** The model of a case, its parameters from the folder and the head's from the case. */
 static inline void open_world(struct world *w, const struct head_case *c,
@@ -70,7 +71,8 @@ static inline void open_world(struct world *w, const struct head_case *c,
                                       .max_length = 17,
                                       .max_segments = DOCUMENTS,
                                       .trains = true,
-                                      .trainable_layers = options->trainable_layers};
+                                      .trainable_layers = options->trainable_layers,
+                                      .elem = options->elem};
     *w = (struct world){0};
     (void)snprintf(name, sizeof name, "%s.safetensors", c->name);
     golden_open(&w->file, HEADS, name);

@@ -10,7 +10,7 @@ static float gate_up[N * 2 * F], act[N * F], dact[N * F];
 
 static double swiglu_value(void)
 {
-    swiglu_forward(act, gate_up, N, F);
+    swiglu_forward(act, gate_up, N, F, ELEM_F32);
     return weighted_sum(act, dact, N * F);
 }
 
@@ -21,7 +21,7 @@ static void test_swiglu(void)
     (void)swiglu_value();
     CHECK_CLOSE(act[0], (double)gate_up[0] / (1.0 + exp(-(double)gate_up[0])) * (double)gate_up[F],
                 1e-5);
-    swiglu_backward(d, dact, gate_up, N, F);
+    swiglu_backward(d, dact, gate_up, N, F, ELEM_F32);
     check_derivative("swiglu", swiglu_value, gate_up, d, N * 2 * F, 5);
 }
 
@@ -32,8 +32,8 @@ static void test_gelu_golden(void)
     float y[G], slope[G], ones[G];
     for (int i = 0; i < G; i++)
         ones[i] = 1.0f;
-    gelu_forward(y, golden_gelu_x, G);
-    gelu_backward(slope, ones, golden_gelu_x, G);
+    gelu_forward(y, golden_gelu_x, 1, G, ELEM_F32);
+    gelu_backward(slope, ones, golden_gelu_x, 1, G, ELEM_F32);
     for (int i = 0; i < G; i++) { /* an error of Phi counts |x| times */
         const double bound = 2e-7 * fmax(1.0, fabs((double)golden_gelu_x[i]));
         CHECK(fabs((double)y[i] - (double)golden_gelu_y[i]) <= bound);
@@ -48,7 +48,7 @@ static void test_gelu_error(void)
     float *pre = mem_alloc_raw(POINTS, sizeof *pre), *y = mem_alloc_raw(POINTS, sizeof *y);
     for (int i = 0; i < POINTS; i++)
         pre[i] = (float)(i - POINTS / 2 + 0.5) * 2e-5f;
-    gelu_forward(y, pre, POINTS);
+    gelu_forward(y, pre, 1, POINTS, ELEM_F32);
     double worst = 0;
     for (int i = 0; i < POINTS; i++) {
         const double x = (double)pre[i], expected = 0.5 * erfc(-x / sqrt(2.0));
@@ -65,8 +65,8 @@ static void test_gelu_ends(void)
 {
     const float x[6] = {0.0f, -0.0f, 1e30f, -1e30f, INFINITY, NAN}, ones[6] = {1, 1, 1, 1, 1, 1};
     float y[6], slope[6];
-    gelu_forward(y, x, 6);
-    gelu_backward(slope, ones, x, 6);
+    gelu_forward(y, x, 1, 6, ELEM_F32);
+    gelu_backward(slope, ones, x, 1, 6, ELEM_F32);
     CHECK(y[0] == 0.0f && y[1] == 0.0f && y[2] == 1e30f && y[3] == 0.0f);
     CHECK(!isfinite(y[4]) && isnan(y[5])); /* the guard of the loss must see them */
     CHECK(slope[0] == 0.5f && slope[2] == 1.0f && slope[3] == 0.0f && isnan(slope[5]));
@@ -77,8 +77,8 @@ static float pre[ROWS * WIDTH], biased[ROWS * WIDTH], bias[WIDTH], y[2 * ROWS * 
 
 static void gelu_run(void)
 {
-    gelu_forward(y, pre, ROWS * WIDTH);
-    gelu_backward(y + ROWS * WIDTH, y, pre, ROWS * WIDTH);
+    gelu_forward(y, pre, ROWS, WIDTH, ELEM_F32);
+    gelu_backward(y + ROWS * WIDTH, y, pre, ROWS, WIDTH, ELEM_F32);
 }
 
 static void test_bias_gelu(void)
@@ -87,10 +87,10 @@ static void test_bias_gelu(void)
     fill(pre, ROWS * WIDTH), fill(bias, WIDTH);
     check_threads("gelu", gelu_run, y, 2 * ROWS * WIDTH);
     memcpy(biased, pre, sizeof pre);
-    bias_gelu_forward(y, biased, bias, ROWS, WIDTH);
+    bias_gelu_forward(y, biased, bias, ROWS, WIDTH, ELEM_F32);
     for (int i = 0; i < ROWS * WIDTH; i++)
         CHECK(biased[i] == pre[i] + bias[i % WIDTH]);
-    gelu_forward(expected, biased, ROWS * WIDTH);
+    gelu_forward(expected, biased, ROWS, WIDTH, ELEM_F32);
     check_tensor("bias and gelu", y, expected, ROWS * WIDTH, 1e-6);
 }
 

@@ -1,6 +1,7 @@
 /* Attention against the definition in f64 and against finite differences: causal or not, with and
  * without dropout, grouped heads or not, sequences around the borders of a tile. */
 #include "math/attention.h"
+#include "math/bf16.h"
 #include "support/derivative.h"
 
 enum {
@@ -132,6 +133,37 @@ static void check_backward(const char *what)
         }
 }
 
+static void widen(float *to, const uint16_t *from, int n)
+{
+    for (int i = 0; i < n; i++)
+        to[i] = bf16_to_f32(from[i]);
+}
+
+/* On inputs that bf16 holds exactly: probabilities, outputs and gradients are rounded once or
+ * twice, by at most 2^-9 of themselves each time; sums of them stay within 1 % of the largest
+ * element. */
+static void check_bf16(void)
+{
+    static uint16_t qkv16[T * MAX_ROW], dout16[T * MAX_OUT], out16[T * MAX_OUT], d16[T * MAX_ROW];
+    static float expected[sizeof result / sizeof *result], wide[T * MAX_ROW], sums[T * 4];
+    const int n_out = T * out_width(), n_row = T * row_width();
+    for (int i = 0; i < n_row; i++)
+        qkv[i] = bf16_to_f32(qkv16[i] = bf16_from_f32(qkv[i]));
+    for (int i = 0; i < n_out; i++)
+        dout[i] = bf16_to_f32(dout16[i] = bf16_from_f32(dout[i]));
+    run();
+    memcpy(expected, result, sizeof expected);
+    CHECK_STATUS(gemm16_create(&shape.gemm16, omp_get_max_threads()), FT_OK);
+    attention_forward(out16, sums, qkv16, &shape, scratch, LONGEST);
+    widen(wide, out16, n_out);
+    CHECK(check_tensor("bf16 output", wide, expected, n_out, 1e-2));
+    CHECK(check_tensor("bf16 log-sum-exp", sums, expected + n_out, T * shape.Hq, 1e-5));
+    attention_backward(d16, dout16, out16, sums, qkv16, &shape, dkv, scratch, LONGEST);
+    widen(wide, d16, n_row);
+    CHECK(check_tensor("bf16 gradient", wide, expected + n_out + T * shape.Hq, n_row, 1e-2));
+    gemm16_destroy(&shape.gemm16);
+}
+
 static void test_case(int Hq, int D, bool causal, const struct dropout *dropout)
 {
     shape = (struct attention_shape){.n_tokens = T,
@@ -151,6 +183,7 @@ static void test_case(int Hq, int D, bool causal, const struct dropout *dropout)
     check_threads(what, run, result, T * (out_width() + shape.Hq + row_width()));
     check_forward();
     check_backward(what);
+    check_bf16();
 }
 
 int main(void)

@@ -14,7 +14,7 @@ static double entropy_value(void)
     static float copy[N * V];
     float losses[N];
     memcpy(copy, logits, sizeof copy);
-    cross_entropy(copy, losses, targets, N, V, 0);
+    cross_entropy(copy, losses, targets, N, V, 0, ELEM_F32);
     CHECK(losses[1] == 0.0f);
     return (double)losses[0] + (double)losses[2] + (double)losses[3] + (double)losses[4];
 }
@@ -29,7 +29,7 @@ static void test_cross_entropy(void)
     for (int i = 0; i < V; i++)
         sum += exp((double)logits[i]);
     memcpy(d, logits, sizeof d);
-    cross_entropy(d, losses, targets, N, V, 1);
+    cross_entropy(d, losses, targets, N, V, 1, ELEM_F32);
     CHECK_CLOSE(losses[0], log(sum) - 4.0, 1e-5);
     check_derivative("cross entropy", entropy_value, logits, d, N * V, 31);
 }

@@ -8,7 +8,7 @@ static float x[N * C], w[C], y[N * C], dy[N * C], rstd[N];
 
 static double norm_value(void)
 {
-    rmsnorm_forward(y, NULL, rstd, x, NULL, w, N, C, 1e-5f);
+    rmsnorm_forward(y, NULL, NULL, rstd, x, NULL, w, N, C, 1e-5f);
     return weighted_sum(y, dy, N * C);
 }
 
@@ -24,9 +24,9 @@ static void test_rmsnorm(void)
     rmsnorm_backward(frozen, NULL, dy, x, rstd, w, N, C);
     CHECK(memcmp(frozen, dx, sizeof dx) == 0);
     (void)norm_value();
-    rmsnorm_recompute(again, x, rstd, w, N, C);
+    rmsnorm_recompute(again, NULL, x, rstd, w, N, C);
     CHECK(memcmp(again, y, sizeof y) == 0);
-    rmsnorm_forward(again, sum, rstd, x, dy, w, N, C, 1e-5f); /* with a delta to add */
+    rmsnorm_forward(again, NULL, sum, rstd, x, dy, w, N, C, 1e-5f); /* with a delta to add */
     double square = 0;
     for (int c = 0; c < C; c++) {
         CHECK(sum[c] == x[c] + dy[c]);
@@ -41,7 +41,7 @@ static void test_layernorm_golden(void)
 {
     float sum[LN_N * LN_C], out[LN_N * LN_C], mean[LN_N], scale[LN_N], dx[LN_N * LN_C], dw[LN_C],
         db[LN_C];
-    layernorm_forward(out, sum, mean, scale, golden_layernorm_x, golden_layernorm_delta,
+    layernorm_forward(out, NULL, sum, mean, scale, golden_layernorm_x, golden_layernorm_delta,
                       golden_layernorm_w, golden_layernorm_b, LN_N, LN_C, 1e-12f);
     check_tensor("layernorm", out, golden_layernorm_y, LN_N * LN_C, 1e-6);
     for (int i = 0; i < LN_N * LN_C; i++)
@@ -63,7 +63,7 @@ static float b[C], mean[N], sums[N * C], gradients[N * C + 2 * C];
 
 static double layernorm_value(void)
 {
-    layernorm_forward(y, NULL, mean, rstd, x, NULL, w, b, N, C, 1e-5f);
+    layernorm_forward(y, NULL, NULL, mean, rstd, x, NULL, w, b, N, C, 1e-5f);
     return weighted_sum(y, dy, N * C);
 }
 
@@ -76,7 +76,7 @@ static void layernorm_backward_run(void)
 
 static void layernorm_forward_run(void)
 {
-    layernorm_forward(y, sums, mean, rstd, x, dy, w, b, N, C, 1e-5f);
+    layernorm_forward(y, NULL, sums, mean, rstd, x, dy, w, b, N, C, 1e-5f);
 }
 
 static void test_layernorm(void)
@@ -89,14 +89,14 @@ static void test_layernorm(void)
     check_derivative("layernorm dw", layernorm_value, w, gradients + N * C, C, 3);
     check_derivative("layernorm db", layernorm_value, b, gradients + N * C + C, C, 3);
     (void)layernorm_value();
-    layernorm_recompute(again, x, mean, rstd, w, b, N, C);
+    layernorm_recompute(again, NULL, x, mean, rstd, w, b, N, C);
     CHECK(memcmp(again, y, sizeof y) == 0);
     layernorm_backward(frozen, NULL, NULL, dy, x, mean, rstd, w, N, C);
     CHECK(memcmp(frozen, gradients, sizeof frozen) == 0);
     check_threads("layernorm backward", layernorm_backward_run, gradients, N * C + 2 * C);
     check_threads("layernorm forward", layernorm_forward_run, y, N * C);
     memcpy(delta, dy, sizeof delta); /* the sum in place of the delta */
-    layernorm_forward(NULL, delta, mean, rstd, x, delta, w, b, N, C, 1e-5f);
+    layernorm_forward(NULL, NULL, delta, mean, rstd, x, delta, w, b, N, C, 1e-5f);
     CHECK(memcmp(delta, sums, sizeof delta) == 0);
 }
 

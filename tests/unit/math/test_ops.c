@@ -14,10 +14,10 @@ static void test_rope(void)
         cosine[i] = (float)cos(0.3 * i);
         sine[i] = (float)sin(0.3 * i);
     }
-    rope_rotate(row, 2 * HALF, 1, 2 * HALF, cosine, sine, &position, 1, 1.0f);
+    rope_rotate(row, 2 * HALF, 1, 2 * HALF, cosine, sine, &position, 1, 1.0f, ELEM_F32);
     CHECK_CLOSE(row[0], 1.0 * cos(0.9) - 4.0 * sin(0.9), 1e-6);
     CHECK_CLOSE(row[3], 4.0 * cos(0.9) + 1.0 * sin(0.9), 1e-6);
-    rope_rotate(row, 2 * HALF, 1, 2 * HALF, cosine, sine, &position, 1, -1.0f);
+    rope_rotate(row, 2 * HALF, 1, 2 * HALF, cosine, sine, &position, 1, -1.0f, ELEM_F32);
     for (int i = 0; i < 2 * HALF; i++)
         CHECK_CLOSE(row[i], i + 1.0, 1e-6);
 }
@@ -35,9 +35,9 @@ static void test_embedding_and_bias(void)
     CHECK(sums[0] == 6 && sums[1] == 8 && sums[3] == 6 && sums[7] == 10);
     embedding_backward(dtable, rows, tokens, 4, 2);
     CHECK(dtable[0] == 1 && dtable[2] == 3 && dtable[4] == 10 && dtable[5] == 12);
-    bias_backward(db, rows, 2, 4, 2);
+    bias_backward(db, rows, 2, 4, 2, ELEM_F32);
     CHECK(db[0] == 14 && db[1] == 18);
-    bias_forward(rows, db, 4, 2);
+    bias_forward(rows, db, 4, 2, ELEM_F32);
     CHECK(rows[0] == 19 && rows[7] == 22);
 }
 

@@ -68,7 +68,7 @@ static void check_bytes(const struct model_config *config, const struct world *w
 static void check_case(const struct head_case *c, int n_layers)
 {
     struct world full, suffix;
-    const struct world_options options = {n_layers, 0.0, 0.0, 0.0};
+    const struct world_options options = {.trainable_layers = n_layers};
     open_world(&full, c, &everything);
     open_world(&suffix, c, &options);
     const double a = backward_watched(&full);
