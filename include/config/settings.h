@@ -25,6 +25,7 @@ enum run_mode {
 };
 enum run_task { RUN_TASK_CAUSAL_LM, RUN_TASK_CLASSIFICATION };
 enum precision { PRECISION_AUTO, PRECISION_FP32, PRECISION_BF16 };
+enum recompute { RECOMPUTE_NOTHING, RECOMPUTE_ATTENTION, RECOMPUTE_BLOCK };
 enum schedule_kind { SCHEDULE_CONSTANT, SCHEDULE_LINEAR, SCHEDULE_COSINE, SCHEDULE_WSD };
 enum best_metric { BEST_METRIC_LOSS, BEST_METRIC_ACCURACY, BEST_METRIC_MACRO_F1 };
 enum class_weights { CLASS_WEIGHTS_NONE, CLASS_WEIGHTS_BALANCED };
@@ -74,6 +75,7 @@ struct settings {
         double warmup; /**< < 1: fraction of all steps; else steps, a whole number */
         double weight_decay, beta1, beta2, eps;
         double clip;        /**< global L2 norm; 0 = off */
+        enum recompute recompute;
         int64_t eval_every; /**< [steps]; 0 = at the end of every epoch */
         int patience;       /**< [evaluations]; 0 = no early stopping */
         enum best_metric best_metric;

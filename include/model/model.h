@@ -76,12 +76,13 @@ typedef void model_gradient_watcher(void *context, int64_t from);
 struct model {
     struct model_config config;
     struct layout *layout;
-    float *params;            /**< (N) */
-    uint16_t *params16;       /**< (N) the same rounded to bf16; NULL with ELEM_F32 */
-    enum elem elem;           /**< of what the large matrix products read */
-    struct gemm16 *gemm16;    /**< NULL with ELEM_F32 */
-    int64_t trainable_from;   /**< 0 when everything learns */
-    int first_layer;          /**< first block that learns */
+    float *params;          /**< (N) */
+    uint16_t *params16;     /**< (N) the same rounded to bf16; NULL with ELEM_F32 */
+    enum elem elem;         /**< of what the large matrix products read */
+    struct gemm16 *gemm16;  /**< NULL with ELEM_F32 */
+    int64_t trainable_from; /**< 0 when everything learns */
+    int first_layer;        /**< first block that learns */
+    enum recompute recompute;
     struct layout *trainable; /**< the tensors from there on */
     float *grads; /**< (trainable->N) of the trainable part; sums over supervised tokens; NULL for a
                        model that only evaluates */
@@ -101,7 +102,7 @@ struct model {
     struct arena memory;     /**< everything below, and the buffers of head */
     struct head head;        /**< also of an encoder with a pooler and no head */
     struct block_acts *acts; /**< (L); blocks that are frozen, or all when only evaluating, share
-                                  one */
+                                  one, and so do all in what is computed again */
     struct norm_acts last;   /**< the final norm's */
     float *h;                /**< (max_tokens, C) normed rows */
     uint16_t *h16;           /**< the same, rounded; NULL with ELEM_F32 */
@@ -132,6 +133,11 @@ struct model_shape {
      * and activations and sum in f32. Parameters, gradients, the residual stream, norms, softmax,
      * loss and a classification head stay f32. */
     enum elem elem;
+
+    /** What the backward pass of the blocks that learn computes again instead of finding it in
+     * memory: RECOMPUTE_ATTENTION queries, keys, values and attention's output, RECOMPUTE_BLOCK
+     * everything but a block's input. The gradients have the same bits. */
+    enum recompute recompute;
 };
 
 /**

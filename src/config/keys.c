@@ -84,6 +84,10 @@ const struct key config_keys[] = {
      "AdamW: added to the root of the second moment"},
     {"training.clip", KEY_REAL, AT(training.clip), "1.0", 0, 1e6, NULL, 0,
      "largest L2 norm of the whole gradient; 0 = no clipping"},
+    {"training.recompute", KEY_WORD, AT(training.recompute), "none", 0, 0, "none attention block",
+     KEY_MAY_DIFFER,
+     "saves memory for time, with the same results; the backward pass computes again: attention: "
+     "queries, keys, values and attention; block: everything but each block's input"},
     {"training.eval_every", KEY_LONG, AT(training.eval_every), "0", 0, 1e9, NULL, KEY_MAY_DIFFER,
      "steps between evaluations; 0 = at the end of every epoch, where there is validation data"},
     {"training.patience", KEY_INT, AT(training.patience), "0", 0, 1000000, NULL, KEY_MAY_DIFFER,

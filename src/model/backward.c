@@ -70,7 +70,6 @@ static void attention_half_backward(struct model *m, const struct batch *batch, 
     const struct block_offsets *o = &m->offsets[l];
     const struct attention_shape shape = attention_shape_of(m, batch, l);
     const int n = batch->n_tokens, width = qkv_width(c);
-    const bool drops_embedding = l == 0 && m->trainable_from == 0 && c->post_norm;
     const bool ends_here = o->attn_norm.weight < m->trainable_from;
     const void *ddelta = half_gradient(m, batch, l, DROP_ATTENTION_OUTPUT);
     linear_backward(m->datt, m->elem, ddelta, c->C, a->att, m, o->o, o->o_bias, n, c->Hq * c->D,
@@ -80,15 +79,15 @@ static void attention_half_backward(struct model *m, const struct batch *batch, 
     if (c->positions == POSITION_ROPE)
         rope_rotate(m->dqkv, width, c->Hq + c->Hkv, c->D, m->cosine, m->sine, batch->positions, n,
                     -1.0f, m->elem);
-    norm_recompute(m, &a->attn_norm, &o->attn_norm, drops_embedding, n);
-    if (drops_embedding)
+    norm_recompute(m, &a->attn_norm, &o->attn_norm, drops_embedding(m, l), n);
+    if (drops_embedding(m, l))
         drop_normed(m, batch, l);
     linear_backward(ends_here ? NULL : m->dh, ELEM_F32, m->dqkv, width, normed(m), m, o->qkv,
                     o->qkv_bias, n, c->C, width);
     if (ends_here)
         return;
     join_residual(m, n);
-    if (drops_embedding)
+    if (drops_embedding(m, l))
         drop_hidden(m, m->dh, batch, l, DROP_EMBEDDING);
     norm_backward(m, &a->attn_norm, &o->attn_norm, n);
 }
@@ -105,6 +104,8 @@ void blocks_backward(struct model *m, const struct batch *batch)
     memset(m->dx, 0, (size_t)batch->n_tokens * (size_t)m->config.C * sizeof *m->dx);
     norm_backward(m, &m->last, &m->final_norm, batch->n_tokens);
     for (int l = m->config.L - 1; l >= m->first_layer; l--) {
+        if (m->recompute != RECOMPUTE_NOTHING && l < m->config.L - 1) /* the last one's is there */
+            block_again(m, batch, l);
         mlp_backward(m, batch, l);
         tell(m, m->offsets[l].mlp_norm.weight);
         attention_half_backward(m, batch, l);

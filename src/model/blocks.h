@@ -92,11 +92,23 @@ void drop_hidden(const struct model *m, float *x, const struct batch *batch, int
 /** Whether the pass that is going on drops hidden values in that block. */
 bool drops_hidden(const struct model *m, int layer);
 
+/** Whether h of that block is the embedding's output, and dropped as such. */
+static inline bool drops_embedding(const struct model *m, int layer)
+{
+    return layer == 0 && m->trainable_from == 0 && m->config.post_norm;
+}
+
 /** The batch as attention sees it in one block. */
 struct attention_shape attention_shape_of(const struct model *m, const struct batch *batch,
                                           int layer);
 
 /* forward.c and backward.c */
+
+/** From h to queries, keys, values and attention's output of a block. */
+void attention_core(struct model *m, const struct batch *batch, int layer);
+
+/** From what model->recompute left of a block to all that its backward pass needs. */
+void block_again(struct model *m, const struct batch *batch, int layer);
 
 /** Runs embedding and blocks; on return h holds the final norm's rows. visit may be NULL. */
 void blocks_forward(struct model *m, const struct batch *batch, model_visitor *visit,

@@ -11,8 +11,7 @@
 #include "math/ops.h"
 #include "model/blocks.h"
 
-/* From the normed rows h to what attention adds to the residual stream. */
-static void attention_half(struct model *m, const struct batch *batch, int l)
+void attention_core(struct model *m, const struct batch *batch, int l)
 {
     const struct model_config *c = &m->config;
     const struct block_acts *a = &m->acts[l];
@@ -24,6 +23,16 @@ static void attention_half(struct model *m, const struct batch *batch, int l)
         rope_rotate(a->qkv, width, c->Hq + c->Hkv, c->D, m->cosine, m->sine, batch->positions, n,
                     1.0f, m->elem);
     attention_forward(a->att, a->lse, a->qkv, &shape, m->attention, m->max_length);
+}
+
+/* From the normed rows h to what attention adds to the residual stream. */
+static void attention_half(struct model *m, const struct batch *batch, int l)
+{
+    const struct model_config *c = &m->config;
+    const struct block_acts *a = &m->acts[l];
+    const struct block_offsets *o = &m->offsets[l];
+    const int n = batch->n_tokens;
+    attention_core(m, batch, l);
     linear_forward(m->delta, ELEM_F32, a->att, m, o->o, o->o_bias, n, c->Hq * c->D, c->C);
     drop_hidden(m, m->delta, batch, l, DROP_ATTENTION_OUTPUT);
 }
@@ -58,7 +67,7 @@ void blocks_forward(struct model *m, const struct batch *batch, model_visitor *v
         norm_forward(m, &a->attn_norm, &m->offsets[l].attn_norm, base, delta, c->post_norm, n);
         if (l > 0 && visit)
             visit(context, l, c->post_norm ? m->h : a->attn_norm.x);
-        if (l == 0 && m->trainable_from == 0 && c->post_norm)
+        if (drops_embedding(m, l))
             drop_normed(m, batch, l);
         attention_half(m, batch, l);
         base = c->post_norm ? m->h : a->attn_norm.x;
@@ -70,4 +79,24 @@ void blocks_forward(struct model *m, const struct batch *batch, model_visitor *v
     norm_forward(m, &m->last, &m->final_norm, base, delta, true, n);
     if (visit)
         visit(context, c->L, m->h);
+}
+
+void block_again(struct model *m, const struct batch *batch, int l)
+{
+    const struct model_config *c = &m->config;
+    const struct block_acts *a = &m->acts[l];
+    const struct block_offsets *o = &m->offsets[l];
+    const int n = batch->n_tokens;
+    const bool is_whole = m->recompute == RECOMPUTE_BLOCK;
+    norm_recompute(m, &a->attn_norm, &o->attn_norm, c->post_norm, n);
+    if (drops_embedding(m, l))
+        drop_normed(m, batch, l);
+    if (!is_whole) {
+        attention_core(m, batch, l);
+        return;
+    }
+    attention_half(m, batch, l);
+    norm_forward(m, &a->mlp_norm, &o->mlp_norm, c->post_norm ? m->h : a->attn_norm.x, m->delta,
+                 false, n);
+    linear_forward(a->up, m->elem, normed(m), m, o->up, o->up_bias, n, c->C, up_width(c));
 }

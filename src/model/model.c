@@ -9,7 +9,8 @@
  *
  * Outputs of the norms and of the activation are not kept: the backward pass makes them again,
  * which costs one pass over memory and saves (2 C + F) n per block. Frozen blocks keep nothing:
- * they share one set of buffers, as all blocks do when only evaluating.
+ * they share one set of buffers, as all blocks do when only evaluating. With RECOMPUTE_ATTENTION a
+ * block keeps 2 C + 2 F, with RECOMPUTE_BLOCK C, at the price of that part of the forward pass.
  */
 #include "model/model.h"
 
@@ -38,19 +39,36 @@ static void push_block(struct arena *arena, struct block_acts *a, const struct m
     push_norm(arena, &a->mlp_norm, c, n);
 }
 
+/* What a block keeps for itself; the rest is of the shared set. */
+static void push_kept(struct arena *arena, struct block_acts *a, const struct model *m, size_t n,
+                      const struct block_acts *shared)
+{
+    const struct model_config *c = &m->config;
+    if (m->recompute == RECOMPUTE_NOTHING) {
+        push_block(arena, a, m, n);
+        return;
+    }
+    *a = *shared;
+    push_norm(arena, &a->attn_norm, c, n);
+    if (m->recompute == RECOMPUTE_BLOCK)
+        return;
+    push_norm(arena, &a->mlp_norm, c, n);
+    a->up = arena_push(arena, n * (size_t)up_width(c), elem_bytes(m->elem));
+}
+
 static void push_blocks(struct arena *arena, struct model *m, size_t n)
 {
     const int L = m->config.L, n_frozen = m->first_layer;
     struct block_acts ignored, shared = {0};
     m->acts = arena_push(arena, (size_t)L, sizeof *m->acts);
-    if (n_frozen > 0)
+    if (n_frozen > 0 || m->recompute != RECOMPUTE_NOTHING)
         push_block(arena, &shared, m, n);
     for (int l = 0; l < L; l++) {
         struct block_acts *a = m->acts ? &m->acts[l] : &ignored;
         if (l < n_frozen)
             *a = shared;
         else
-            push_block(arena, a, m, n);
+            push_kept(arena, a, m, n, &shared);
     }
 }
 
@@ -108,6 +126,7 @@ static void set_shape(struct model *m, const struct model_config *config,
     m->max_length = shape->max_length;
     m->max_segments = shape->max_segments;
     m->elem = shape->elem;
+    m->recompute = shape->recompute;
     m->first_layer = !shape->trains ? L : n > 0 && n < L ? L - n : 0;
 }
 

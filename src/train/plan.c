@@ -20,7 +20,8 @@ void plan_model_shape(struct model_shape *shape, const struct settings *settings
                              .max_segments = settings->training.micro_batch,
                              .trains = trains,
                              .trainable_layers = is_suffix ? settings->model.trainable_layers : 0,
-                             .elem = precision_elem(settings)};
+                             .elem = precision_elem(settings),
+                             .recompute = settings->training.recompute};
 }
 
 ft_status memory_plan_make(struct memory_plan *plan, const struct comm *comm,

@@ -57,9 +57,10 @@ struct world_options {
     int trainable_layers;
     double hidden, attention, classifier;
     enum elem elem;
+    enum recompute recompute;
 };
 
-static const struct world_options everything = {0, 0.0, 0.0, 0.0, ELEM_F32};
+static const struct world_options everything = {.trainable_layers = 0};
 
 /** The model of a case, its parameters from the folder and the head's from the case. */
 static inline void open_world(struct world *w, const struct head_case *c,
@@ -72,7 +73,8 @@ static inline void open_world(struct world *w, const struct head_case *c,
                                       .max_segments = DOCUMENTS,
                                       .trains = true,
                                       .trainable_layers = options->trainable_layers,
-                                      .elem = options->elem};
+                                      .elem = options->elem,
+                                      .recompute = options->recompute};
     *w = (struct world){0};
     (void)snprintf(name, sizeof name, "%s.safetensors", c->name);
     golden_open(&w->file, HEADS, name);

@@ -83,7 +83,8 @@ static void export_case(const struct head_case *c, const char *parent)
 {
     char folder[FILE_PATH_MAX];
     struct world w;
-    struct world_options rates = {0, 0.1, 0.2, 0.3, ELEM_F32}; /* as in the encoder's config.json */
+    struct world_options rates = {
+        .hidden = 0.1, .attention = 0.2, .classifier = 0.3}; /* as in the encoder's config.json */
     if (c->name[0] == 'l')
         rates = everything;
     open_world(&w, c, &rates);

@@ -5,7 +5,7 @@
 #include "math/reduce.h"
 #include "support/head_world.h"
 
-static const struct world_options rates = {0, 0.2, 0.3, 0.25, ELEM_F32};
+static const struct world_options rates = {.hidden = 0.2, .attention = 0.3, .classifier = 0.25};
 static const uint64_t key = 77;
 
 static void clear(struct model *m)
@@ -105,7 +105,8 @@ static void check_split(const struct head_case *c)
 static void check_frozen(const struct head_case *c, int n_layers)
 {
     struct world w;
-    const struct world_options last = {n_layers, 0.2, 0.3, 0.25, ELEM_F32};
+    const struct world_options last = {
+        .trainable_layers = n_layers, .hidden = 0.2, .attention = 0.3, .classifier = 0.25};
     open_world(&w, c, &last);
     const size_t bytes = (size_t)TOKENS * 24 * sizeof(float);
     const float *x = w.model->acts[2 - n_layers].qkv;
