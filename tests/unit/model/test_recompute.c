@@ -1,5 +1,5 @@
-/* Gradients with training.recompute have the same bits as without, in f32 and bf16, with dropout, of
- * all blocks and of the last one; and memory for activations shrinks. */
+/* Gradients with training.recompute have the same bits as without, in f32 and bf16, with dropout,
+ * of all blocks and of the last one; and memory for activations shrinks. */
 #include "support/head_world.h"
 
 /* The gradients of the case, and its loss. Gives an array. */
