@@ -1,248 +1,237 @@
 /*
- * bench MODEL [seq_len [micro_batch [steps]]]
- *
- * Measures, in one run on one process: the rate of sgemm on the model's own matrix shapes (forward,
- * input gradient and weight gradient of every layer, weighted by their FLOPs in a step), then fp32
- * training steps (forward, backward, AdamW) on random tokens, by phase. The ratio of the two says
- * how much of the step is matrix product. An encoder learns to tell two classes, with its dropout.
+ * Measures what the machine gives (matrix products on the model's own shapes, weighted by their
+ * FLOPs in a step; memory; messages between ranks), then training steps on random tokens by phase.
+ * The ratio of the two says how much of a step is matrix product. Under mpirun every rank works at
+ * the same time, messages are measured too, and the slowest rank counts; steps exchange nothing,
+ * `finetune` with its timers.json shows what that costs.
  * Prints a table, and one JSON line at the end.
  */
+#include <getopt.h>
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
-#include "base/rng.h"
-#include "base/timer.h"
-#include "math/gemm.h"
-#include "model/convert.h"
-#include "model/model.h"
-#include "optim/adamw.h"
+#include "bench_parts.h"
+#include "model/layout.h"
 
-enum { SHAPES_MAX = 5, REPEATS = 3, STEPS_MAX = 64 };
+static const char usage[] =
+    "usage: bench MODEL [--seq-len 512] [--micro-batch 4] [--steps 5] [--random-weights]\n"
+    "             [--message ELEMENTS] [--only products|memory|messages|steps] ...\n"
+    "MODEL: folder or .gguf; with --random-weights a folder with config.json is enough.\n"
+    "--message: size of the large message between ranks; the model's gradient when not given.\n";
 
-/* A linear layer: y (n, out) = x (n, in) w (out, in)^T, `count` times in a step. */
-struct linear_shape {
+static ft_status read_number(int64_t *out, const char *name, const char *text, int64_t max)
+{
+    char *end;
+    *out = strtoll(text, &end, 10);
+    if (*end || end == text || *out < 1 || *out > max)
+        return ft_fail(FT_ERR_USAGE, "--%s %s: a whole number from 1 to %lld is needed", name, text,
+                       (long long)max);
+    return FT_OK;
+}
+
+static const struct {
     const char *name;
-    int n, in, out;
-    double count;
-};
+    enum bench_part part;
+} parts[] = {{"products", PART_PRODUCTS},
+             {"memory", PART_MEMORY},
+             {"messages", PART_MESSAGES},
+             {"steps", PART_STEPS}};
 
-static int list_shapes(struct linear_shape *s, const struct model_config *c, int n)
+/* The first --only leaves that part alone, another one adds to it. */
+static ft_status read_only(struct bench_options *o, const char *text)
 {
-    const int chunk = n < LM_CHUNK ? n : LM_CHUNK, q = c->Hq * c->D;
-    s[0] = (struct linear_shape){"q,k,v", n, c->C, q + 2 * c->Hkv * c->D, c->L};
-    s[1] = (struct linear_shape){"attention output", n, q, c->C, c->L};
-    const bool is_gated = c->activation == ACTIVATION_SWIGLU;
-    s[2] = (struct linear_shape){is_gated ? "gate,up" : "up", n, c->C, is_gated ? 2 * c->F : c->F,
-                                 c->L};
-    s[3] = (struct linear_shape){"down", n, c->F, c->C, c->L};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (strcmp(text, parts[i].name) == 0) {
+            o->parts |= parts[i].part;
+            return FT_OK;
+        }
+    }
+    return ft_fail(FT_ERR_USAGE, "--only %s: products, memory, messages or steps is needed", text);
+}
+
+static ft_status read_option(struct bench_options *o, int option, const struct option *table,
+                             int index)
+{
+    int64_t value = 0;
+    switch (option) {
+    case 't':
+        FT_TRY(read_number(&value, table[index].name, optarg, 1 << 20));
+        o->seq_len = (int)value;
+        return FT_OK;
+    case 'b':
+        FT_TRY(read_number(&value, table[index].name, optarg, 1024));
+        o->micro_batch = (int)value;
+        return FT_OK;
+    case 's':
+        FT_TRY(read_number(&value, table[index].name, optarg, BENCH_STEPS_MAX));
+        o->steps = (int)value;
+        return FT_OK;
+    case 'm':
+        return read_number(&o->message_count, table[index].name, optarg, (int64_t)1 << 40);
+    case 'o':
+        return read_only(o, optarg);
+    case 'r':
+        o->has_random = true;
+        return FT_OK;
+    default:
+        return ft_fail(FT_ERR_USAGE, "%s", usage);
+    }
+}
+
+static ft_status read_options(struct bench_options *o, int argc, char **argv)
+{
+    static const struct option table[] = {{"seq-len", required_argument, NULL, 't'},
+                                          {"micro-batch", required_argument, NULL, 'b'},
+                                          {"steps", required_argument, NULL, 's'},
+                                          {"only", required_argument, NULL, 'o'},
+                                          {"message", required_argument, NULL, 'm'},
+                                          {"random-weights", no_argument, NULL, 'r'},
+                                          {0}};
+    int option, index = 0;
+    *o = (struct bench_options){.seq_len = 512, .micro_batch = 4, .steps = 5};
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, "", table, &index)) != -1)
+        FT_TRY(read_option(o, option, table, index));
+    if (optind + 1 != argc)
+        return ft_fail(FT_ERR_USAGE, "%s", usage);
+    o->model = argv[optind];
+    if (o->parts == 0)
+        o->parts = PART_PRODUCTS | PART_MEMORY | PART_MESSAGES | PART_STEPS;
+    return FT_OK;
+}
+
+static ft_status read_model(struct model_config *c, const struct bench_options *o)
+{
+    FT_TRY(model_config_read(c, o->model));
+    if (o->seq_len > c->T_max)
+        return ft_fail(FT_ERR_USAGE, "--seq-len %d: %s was made for %d positions", o->seq_len,
+                       o->model, c->T_max);
     if (c->is_encoder)
-        return SHAPES_MAX - 1;
-    s[4] = (struct linear_shape){"output layer", chunk, c->C, c->V, (double)n / chunk};
-    return SHAPES_MAX;
+        c->head = (struct head_config){2, model_config_pooling(c, POOLING_AUTO), HEAD_LINEAR, true};
+    return FT_OK;
 }
 
-static int compare_doubles(const void *a, const void *b)
+static ft_status gradient_count(int64_t *count, const struct model_config *c)
 {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
+    struct layout *layout;
+    FT_TRY(layout_create(&layout, c));
+    *count = layout->N;
+    layout_destroy(&layout);
+    return FT_OK;
 }
 
-static double median(double *values, int n)
+static ft_status measure_rates(struct bench_rates *r, struct comm *comm,
+                               const struct model_config *c, const struct bench_options *o)
 {
-    qsort(values, (size_t)n, sizeof *values, compare_doubles);
-    return n % 2 ? values[n / 2] : 0.5 * (values[n / 2 - 1] + values[n / 2]);
+    int64_t count = o->message_count;
+    if (o->parts & PART_PRODUCTS)
+        FT_TRY(bench_products(&r->product[o->elem], comm, c, o, o->elem));
+    if (o->parts & PART_MEMORY)
+        FT_TRY(bench_triad(r, comm));
+    if (!(o->parts & PART_MESSAGES))
+        return FT_OK;
+    if (count == 0)
+        FT_AGREE(comm, gradient_count(&count, c));
+    return bench_messages(r, comm, count);
 }
 
-/* Seconds of forward, input gradient and weight gradient of one layer: medians. */
-static double time_shape(const struct linear_shape *s, float *x, float *w, float *y)
+static void print_rates(const struct bench_rates *r, int ranks)
 {
-    double seconds[3][REPEATS];
-    for (int i = -1; i < REPEATS; i++) { /* the first round warms up */
-        const double t0 = timer_now();
-        gemm_nt(y, s->out, x, s->in, w, s->in, s->n, s->out, s->in, 0.0f);
-        const double t1 = timer_now();
-        gemm_nn(x, s->in, y, s->out, w, s->in, s->n, s->in, s->out, 0.0f);
-        const double t2 = timer_now();
-        gemm_tn(w, s->in, y, s->out, x, s->in, s->out, s->in, s->n, 1.0f);
-        const double t3 = timer_now();
-        if (i < 0)
-            continue;
-        seconds[0][i] = t1 - t0;
-        seconds[1][i] = t2 - t1;
-        seconds[2][i] = t3 - t2;
-    }
-    return median(seconds[0], REPEATS) + median(seconds[1], REPEATS) + median(seconds[2], REPEATS);
+    if (r->triad_all > 0)
+        printf("memory (a = b + s * c), each rank: %.1f GB/s with one thread, %.1f with all\n",
+               r->triad_one * 1e-9, r->triad_all * 1e-9);
+    if (r->large_s <= 0)
+        return;
+    printf("sum over %d ranks: one number %.1f us; %.2f MB %.3f ms = %.2f GB/s; %.1f MB %.3f s = "
+           "%.2f GB/s\n",
+           ranks, r->latency_s * 1e6, r->small_bytes * 1e-6, r->small_s * 1e3,
+           r->small_bytes / r->small_s * 1e-9, r->large_bytes * 1e-6, r->large_s,
+           r->large_bytes / r->large_s * 1e-9);
+    printf("all-gather of %.1f MB: %.3f s = %.2f GB/s\n", r->large_bytes * 1e-6, r->gather_s,
+           r->large_bytes / r->gather_s * 1e-9);
 }
 
-/* Rate of sgemm over all shapes [FLOP/s]; 0 when out of memory. */
-static double measure_sgemm(const struct model_config *c, int n)
+static void print_steps(const struct bench_steps *s, double peak_rate)
 {
-    struct linear_shape shapes[SHAPES_MAX];
-    double flops = 0, seconds = 0;
-    const int n_shapes = list_shapes(shapes, c, n);
-    printf("%-18s %22s %10s %12s\n", "matrix product", "tokens x in x out", "GFLOP/s",
-           "GFLOP a step");
-    for (int i = 0; i < n_shapes; i++) {
-        const struct linear_shape *s = &shapes[i];
-        const size_t tokens = (size_t)s->n, in = (size_t)s->in, out = (size_t)s->out;
-        float *x = mem_alloc(tokens * in, sizeof *x), *w = mem_alloc(in * out, sizeof *w);
-        float *y = mem_alloc(tokens * out, sizeof *y);
-        if (!x || !w || !y)
-            return 0;
-        for (size_t k = 0; k < tokens * in; k++)
-            x[k] = (float)(k % 13) * 1e-3f;
-        for (size_t k = 0; k < in * out; k++)
-            w[k] = (float)(k % 11) * 1e-3f;
-        const double once = time_shape(s, x, w, y);
-        const double work = 6.0 * (double)tokens * (double)in * (double)out;
-        printf("%-18s %8d x %5d x %5d %10.1f %12.1f\n", s->name, s->n, s->in, s->out,
-               work / once * 1e-9, work * s->count * 1e-9);
-        flops += work * s->count;
-        seconds += once * s->count;
-        mem_free(y);
-        mem_free(w);
-        mem_free(x);
-    }
-    printf("sgemm on these shapes, weighted: %.1f GFLOP/s\n", flops / seconds * 1e-9);
-    return flops / seconds;
+    const double rate = s->flops / s->step;
+    printf("%-28s %9s %8s\n", "phase of a step", "s", "share");
+    const struct {
+        const char *name;
+        double seconds;
+    } rows[] = {{"forward", s->forward},
+                {"backward", s->backward},
+                {"AdamW", s->adamw},
+                {"attention (both passes)", s->attention}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        printf("%-28s %9.3f %7.1f%%\n", rows[i].name, rows[i].seconds,
+               100.0 * rows[i].seconds / s->step);
+    printf("step of %.0f tokens: %.3f s, %.1f tokens/s, %.1f GFLOP/s", s->tokens, s->step,
+           s->tokens / s->step, rate * 1e-9);
+    if (peak_rate > 0)
+        printf(" = %.1f %% of the rate of its matrix products alone", 100.0 * rate / peak_rate);
+    printf("\npeak memory %.2f GiB (activations %.2f)\n", s->peak_bytes / 0x1p30,
+           s->memory_bytes / 0x1p30);
 }
 
-static void random_batch(struct batch *b, int V, int step)
+static void print_json(const struct bench_options *o, const struct bench_rates *r,
+                       const struct bench_steps *s, int ranks)
 {
-    for (int t = 0; t < b->n_tokens; t++) {
-        b->tokens[t] = (int32_t)(rng_u64(1, (uint64_t)step, (uint64_t)t) % (uint64_t)V);
-        b->positions[t] = t % b->seq_len;
-    }
-    for (int t = 0; t < b->n_tokens; t++)
-        b->targets[t] = b->tokens[(t + 1) % b->n_tokens];
-    for (int s = 0; s <= b->n_segments; s++)
-        b->segment_start[s] = s * b->seq_len;
-    for (int s = 0; s < b->n_segments; s++) {
-        b->segment_ids[s] = (int64_t)step * b->n_segments + s;
-        b->labels[s] = (int32_t)(b->segment_ids[s] % 2);
-    }
+    printf("{\"ranks\": %d, \"threads\": %d, \"seq_len\": %d, \"micro_batch\": %d, \"elem\": "
+           "\"%s\"",
+           ranks, omp_get_max_threads(), o->seq_len, o->micro_batch,
+           o->elem == ELEM_F32 ? "fp32" : "bf16");
+    if (o->parts & PART_PRODUCTS)
+        printf(", \"product_gflops\": %.3f", r->product[o->elem] * 1e-9);
+    if (o->parts & PART_MEMORY)
+        printf(", \"triad_one_gbs\": %.3f, \"triad_all_gbs\": %.3f", r->triad_one * 1e-9,
+               r->triad_all * 1e-9);
+    if (r->large_s > 0)
+        printf(", \"latency_s\": %.9f, \"small_bytes\": %.0f, \"small_s\": %.9f, \"large_bytes\": "
+               "%.0f, \"large_s\": %.6f, \"gather_s\": %.6f",
+               r->latency_s, r->small_bytes, r->small_s, r->large_bytes, r->large_s, r->gather_s);
+    if (o->parts & PART_STEPS)
+        printf(", \"parameters\": %.0f, \"step_s\": %.6f, \"forward_s\": %.6f, \"backward_s\": "
+               "%.6f, \"adamw_s\": %.6f, \"attention_s\": %.6f, \"tokens_per_s\": %.3f, "
+               "\"step_gflops\": %.3f, \"peak_gib\": %.4f, \"activations_gib\": %.4f",
+               s->parameters, s->step, s->forward, s->backward, s->adamw, s->attention,
+               s->tokens / s->step, s->flops / s->step * 1e-9, s->peak_bytes / 0x1p30,
+               s->memory_bytes / 0x1p30);
+    if ((o->parts & PART_PRODUCTS) && (o->parts & PART_STEPS))
+        printf(", \"of_product\": %.4f", s->flops / s->step / r->product[o->elem]);
+    printf("}\n");
 }
 
-struct bench {
-    struct model *model;
-    struct batch batch;
-    float *m, *v;
-    double step_s[STEPS_MAX], compute_s[STEPS_MAX];
-};
-
-static ft_status bench_create(struct bench *b, const struct model_config *c, const char *path,
-                              int T, int B)
+static ft_status run(struct comm *comm, int argc, char **argv)
 {
-    const struct model_shape shape = {
-        .max_tokens = B * T, .max_length = T, .max_segments = B, .trains = true};
-    FT_TRY(model_create(&b->model, c, &shape));
-    FT_TRY(model_read_params(b->model->params, b->model->layout, c, path));
-    FT_TRY(FT_ALLOC(b->m, b->model->layout->N));
-    FT_TRY(FT_ALLOC(b->v, b->model->layout->N));
-    b->batch = (struct batch){
-        .n_tokens = B * T, .n_segments = B, .seq_len = T, .n_supervised = (int64_t)B * T};
-    FT_TRY(FT_ALLOC(b->batch.tokens, B * T));
-    FT_TRY(FT_ALLOC(b->batch.targets, B * T));
-    FT_TRY(FT_ALLOC(b->batch.positions, B * T));
-    FT_TRY(FT_ALLOC(b->batch.segment_ids, B));
-    FT_TRY(FT_ALLOC(b->batch.labels, B));
-    return FT_ALLOC(b->batch.segment_start, B + 1);
-}
-
-static void bench_destroy(struct bench *b)
-{
-    mem_free(b->batch.labels);
-    mem_free(b->batch.segment_ids);
-    mem_free(b->batch.segment_start);
-    mem_free(b->batch.positions);
-    mem_free(b->batch.targets);
-    mem_free(b->batch.tokens);
-    mem_free(b->v);
-    mem_free(b->m);
-    model_destroy(&b->model);
-}
-
-/* A warm-up step, then `steps` timed ones. */
-static void train(struct bench *b, int steps)
-{
-    const struct adamw_hyper hyper = {
-        .lr = 1e-6, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .weight_decay = 0.1};
-    const int64_t N = b->model->layout->N;
-    for (int i = 0; i <= steps; i++) {
-        random_batch(&b->batch, b->model->config.V, i);
-        const double t0 = timer_now();
-        memset(b->model->grads, 0, (size_t)N * sizeof(float));
-        (void)model_loss_backward(b->model, &b->batch);
-        const double t1 = timer_now();
-        adamw_update(b->model->params, b->model->grads, b->m, b->v, 0, N, b->model->layout, &hyper,
-                     1.0 / b->batch.n_tokens, i + 1);
-        if (i == 0)
-            continue;
-        b->step_s[i - 1] = timer_now() - t0;
-        b->compute_s[i - 1] = t1 - t0;
-    }
-}
-
-static void report(struct bench *b, int steps, double sgemm)
-{
-    struct rusage usage;
-    const double tokens = b->batch.n_tokens;
-    const double step = median(b->step_s, steps), compute = median(b->compute_s, steps);
-    const double rate = model_step_flops(&b->model->config, 0, tokens, b->batch.seq_len) / step;
-    (void)getrusage(RUSAGE_SELF, &usage);
-    const double peak = (double)usage.ru_maxrss / 1048576.0;
-    printf("step of %.0f tokens: %.3f s (forward and backward %.3f, AdamW %.3f), %.1f tokens/s\n",
-           tokens, step, compute, step - compute, tokens / step);
-    printf("matrix products' FLOPs at %.1f GFLOP/s: %.1f %% of sgemm; peak memory %.2f GiB "
-           "(activations %.2f)\n",
-           rate * 1e-9, 100.0 * rate / sgemm, peak, (double)b->model->memory.bytes / 1073741824.0);
-    printf("{\"seq_len\": %d, \"micro_batch\": %d, \"threads\": %d, \"sgemm_gflops\": %.2f, "
-           "\"step_s\": %.4f, \"compute_s\": %.4f, \"tokens_per_s\": %.2f, \"gflops\": %.2f, "
-           "\"of_sgemm\": %.4f, \"peak_gib\": %.3f}\n",
-           b->batch.seq_len, b->batch.n_segments, omp_get_max_threads(), sgemm * 1e-9, step,
-           compute, tokens / step, rate * 1e-9, rate / sgemm, peak);
-}
-
-static ft_status run(const char *path, int T, int B, int steps)
-{
-    struct model_config config;
-    struct bench b = {0};
-    FT_TRY(model_config_read(&config, path));
-    if (T < 1 || T > config.T_max || B < 1 || B > 1024 || steps < 1 || steps > STEPS_MAX)
-        return ft_fail(FT_ERR_USAGE, "seq_len 1-%d, micro_batch 1-1024, steps 1-%d", config.T_max,
-                       STEPS_MAX);
-    if (config.is_encoder)
-        config.head =
-            (struct head_config){2, model_config_pooling(&config, POOLING_AUTO), HEAD_LINEAR, true};
-    const double sgemm = measure_sgemm(&config, B * T);
-    if (sgemm <= 0)
-        return FT_ERR_INTERNAL;
-    const ft_status status = bench_create(&b, &config, path, T, B);
-    if (status == FT_OK) {
-        train(&b, steps);
-        report(&b, steps, sgemm);
-    }
-    bench_destroy(&b);
-    return status;
-}
-
-static int argument(char **argv, int argc, int i, int otherwise)
-{
-    return argc > i ? (int)strtol(argv[i], NULL, 10) : otherwise;
+    struct bench_options o;
+    struct model_config c;
+    struct bench_rates rates = {0};
+    struct bench_steps steps = {0};
+    const bool speaks = comm_rank(comm) == 0;
+    FT_AGREE(comm, read_options(&o, argc, argv));
+    FT_AGREE(comm, read_model(&c, &o));
+    FT_TRY(measure_rates(&rates, comm, &c, &o));
+    if (speaks)
+        print_rates(&rates, comm_size(comm));
+    if (o.parts & PART_STEPS)
+        FT_TRY(bench_train(&steps, comm, &c, &o));
+    if (speaks && (o.parts & PART_STEPS))
+        print_steps(&steps, rates.product[o.elem]);
+    if (speaks)
+        print_json(&o, &rates, &steps, comm_size(comm));
+    return FT_OK;
 }
 
 int main(int argc, char **argv)
 {
-    if (argc < 2) {
-        (void)fprintf(stderr, "usage: bench MODEL [seq_len [micro_batch [steps]]]\n");
-        return FT_ERR_USAGE;
-    }
-    const ft_status status = run(argv[1], argument(argv, argc, 2, 512), argument(argv, argc, 3, 4),
-                                 argument(argv, argc, 4, 5));
-    if (status != FT_OK)
+    struct comm *comm;
+    ft_status status = comm_open(&comm, &argc, &argv);
+    if (status == FT_OK)
+        status = run(comm, argc, argv);
+    if (status != FT_OK && (!comm || comm_rank(comm) == 0))
         (void)fprintf(stderr, "bench: error: %s\n", ft_error_text());
+    comm_close(&comm);
     return status;
 }
