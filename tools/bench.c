@@ -13,12 +13,15 @@
 #include <string.h>
 
 #include "bench_parts.h"
+#include "math/gemm16.h"
 #include "model/layout.h"
 
 static const char usage[] =
-    "usage: bench MODEL [--seq-len 512] [--micro-batch 4] [--steps 5] [--random-weights]\n"
+    "usage: bench MODEL [--seq-len 512] [--micro-batch 4] [--steps 5]\n"
+    "             [--precision fp32|bf16] [--random-weights]\n"
     "             [--message ELEMENTS] [--only products|memory|messages|steps] ...\n"
     "MODEL: folder or .gguf; with --random-weights a folder with config.json is enough.\n"
+    "--precision: of the steps; the products of bf16 are measured where the processor has them.\n"
     "--message: size of the large message between ranks; the model's gradient when not given.\n";
 
 static ft_status read_number(int64_t *out, const char *name, const char *text, int64_t max)
@@ -51,6 +54,17 @@ static ft_status read_only(struct bench_options *o, const char *text)
     return ft_fail(FT_ERR_USAGE, "--only %s: products, memory, messages or steps is needed", text);
 }
 
+static ft_status read_precision(struct bench_options *o, const char *text)
+{
+    if (strcmp(text, "fp32") != 0 && strcmp(text, "bf16") != 0)
+        return ft_fail(FT_ERR_USAGE, "--precision %s: fp32 or bf16 is needed", text);
+    o->elem = strcmp(text, "bf16") == 0 ? ELEM_BF16 : ELEM_F32;
+    if (o->elem == ELEM_BF16 && !gemm16_is_built())
+        return ft_fail(FT_ERR_USAGE, "--precision bf16: this program was built without oneDNN; "
+                                     "install libdnnl-dev and build it again");
+    return FT_OK;
+}
+
 static ft_status read_option(struct bench_options *o, int option, const struct option *table,
                              int index)
 {
@@ -72,6 +86,8 @@ static ft_status read_option(struct bench_options *o, int option, const struct o
         return read_number(&o->message_count, table[index].name, optarg, (int64_t)1 << 40);
     case 'o':
         return read_only(o, optarg);
+    case 'p':
+        return read_precision(o, optarg);
     case 'r':
         o->has_random = true;
         return FT_OK;
@@ -82,13 +98,11 @@ static ft_status read_option(struct bench_options *o, int option, const struct o
 
 static ft_status read_options(struct bench_options *o, int argc, char **argv)
 {
-    static const struct option table[] = {{"seq-len", required_argument, NULL, 't'},
-                                          {"micro-batch", required_argument, NULL, 'b'},
-                                          {"steps", required_argument, NULL, 's'},
-                                          {"only", required_argument, NULL, 'o'},
-                                          {"message", required_argument, NULL, 'm'},
-                                          {"random-weights", no_argument, NULL, 'r'},
-                                          {0}};
+    static const struct option table[] = {
+        {"seq-len", required_argument, NULL, 't'},  {"micro-batch", required_argument, NULL, 'b'},
+        {"steps", required_argument, NULL, 's'},    {"only", required_argument, NULL, 'o'},
+        {"message", required_argument, NULL, 'm'},  {"precision", required_argument, NULL, 'p'},
+        {"random-weights", no_argument, NULL, 'r'}, {0}};
     int option, index = 0;
     *o = (struct bench_options){.seq_len = 512, .micro_batch = 4, .steps = 5};
     opterr = 0;
@@ -127,7 +141,9 @@ static ft_status measure_rates(struct bench_rates *r, struct comm *comm,
 {
     int64_t count = o->message_count;
     if (o->parts & PART_PRODUCTS)
-        FT_TRY(bench_products(&r->product[o->elem], comm, c, o, o->elem));
+        FT_TRY(bench_products(&r->product[ELEM_F32], comm, c, o, ELEM_F32));
+    if ((o->parts & PART_PRODUCTS) && (o->elem == ELEM_BF16 || gemm16_is_native()))
+        FT_TRY(bench_products(&r->product[ELEM_BF16], comm, c, o, ELEM_BF16));
     if (o->parts & PART_MEMORY)
         FT_TRY(bench_triad(r, comm));
     if (!(o->parts & PART_MESSAGES))
@@ -178,12 +194,14 @@ static void print_steps(const struct bench_steps *s, double peak_rate)
 static void print_json(const struct bench_options *o, const struct bench_rates *r,
                        const struct bench_steps *s, int ranks)
 {
-    printf("{\"ranks\": %d, \"threads\": %d, \"seq_len\": %d, \"micro_batch\": %d, \"elem\": "
-           "\"%s\"",
+    printf("{\"ranks\": %d, \"threads\": %d, \"seq_len\": %d, \"micro_batch\": %d, "
+           "\"precision\": \"%s\"",
            ranks, omp_get_max_threads(), o->seq_len, o->micro_batch,
            o->elem == ELEM_F32 ? "fp32" : "bf16");
     if (o->parts & PART_PRODUCTS)
-        printf(", \"product_gflops\": %.3f", r->product[o->elem] * 1e-9);
+        printf(", \"sgemm_gflops\": %.3f", r->product[ELEM_F32] * 1e-9);
+    if (r->product[ELEM_BF16] > 0)
+        printf(", \"bf16_gflops\": %.3f", r->product[ELEM_BF16] * 1e-9);
     if (o->parts & PART_MEMORY)
         printf(", \"triad_one_gbs\": %.3f, \"triad_all_gbs\": %.3f", r->triad_one * 1e-9,
                r->triad_all * 1e-9);

@@ -57,7 +57,8 @@ ft_status bench_products(double *flops_per_s, struct comm *comm, const struct mo
 /** a = b + s * c over 3 x 256 MiB on each rank. FT_OK or FT_ERR_INTERNAL (memory). */
 ft_status bench_triad(struct bench_rates *rates, struct comm *comm);
 
-/** Sums over the ranks and all-gather of count f32; nothing is measured on one. FT_OK or FT_ERR_INTERNAL (memory). */
+/** Sums over the ranks and all-gather of count f32; nothing is measured on one. FT_OK or
+ * FT_ERR_INTERNAL (memory). */
 ft_status bench_messages(struct bench_rates *rates, struct comm *comm, int64_t count);
 
 /** Training steps on random tokens; an encoder learns to tell two classes, with its dropout. */

@@ -8,6 +8,7 @@
 #include "bench_parts.h"
 #include "math/bf16.h"
 #include "math/gemm.h"
+#include "math/gemm16.h"
 #include "model/model.h"
 
 enum { SHAPES_MAX = 5, REPEATS = 3, MESSAGES = 5, BUCKET = 32 << 18 };
@@ -20,8 +21,9 @@ struct linear_shape {
 };
 
 struct operands {
-    void *x, *w, *y; /* of the type that is measured */
-    float *dw;       /* (out, in) */
+    void *x, *w, *y;       /* of the type that is measured */
+    float *dw;             /* (out, in) */
+    struct gemm16 *gemm16; /* borrowed; NULL for f32 */
 };
 
 /* The products of one type: forward, input gradient, weight gradient. */
@@ -45,8 +47,27 @@ static void f32_weight_gradient(const struct linear_shape *s, const struct opera
     gemm_tn(o->dw, s->in, o->y, s->out, o->x, s->in, s->out, s->in, s->n, 1.0f);
 }
 
+static void bf16_forward(const struct linear_shape *s, const struct operands *o)
+{
+    const struct gemm16_result y = {o->y, s->out, ELEM_BF16, false};
+    gemm16_nt(o->gemm16, y, o->x, s->in, o->w, s->in, s->n, s->out, s->in);
+}
+
+static void bf16_input_gradient(const struct linear_shape *s, const struct operands *o)
+{
+    const struct gemm16_result dx = {o->x, s->in, ELEM_BF16, false};
+    gemm16_nn(o->gemm16, dx, o->y, s->out, o->w, s->in, s->n, s->in, s->out);
+}
+
+static void bf16_weight_gradient(const struct linear_shape *s, const struct operands *o)
+{
+    const struct gemm16_result dw = {o->dw, s->in, ELEM_F32, true};
+    gemm16_tn(o->gemm16, dw, o->y, s->out, o->x, s->in, s->out, s->in, s->n);
+}
+
 static const struct product_kind kinds[] = {
     [ELEM_F32] = {"sgemm", {f32_forward, f32_input_gradient, f32_weight_gradient}},
+    [ELEM_BF16] = {"bf16 products", {bf16_forward, bf16_input_gradient, bf16_weight_gradient}},
 };
 
 static int list_shapes(struct linear_shape *s, const struct model_config *c, int n)
@@ -98,13 +119,15 @@ static void operands_destroy(struct operands *o)
     mem_free(o->x);
 }
 
-static ft_status operands_create(struct operands *o, const struct linear_shape *s, enum elem elem)
+static ft_status operands_create(struct operands *o, const struct linear_shape *s, enum elem elem,
+                                 struct gemm16 *gemm16)
 {
     const size_t n = (size_t)s->n, in = (size_t)s->in, out = (size_t)s->out;
     *o = (struct operands){.x = mem_alloc(n * in, elem_bytes(elem)),
                            .w = mem_alloc(in * out, elem_bytes(elem)),
                            .y = mem_alloc(n * out, elem_bytes(elem)),
-                           .dw = mem_alloc(in * out, sizeof(float))};
+                           .dw = mem_alloc(in * out, sizeof(float)),
+                           .gemm16 = gemm16};
     if (!o->x || !o->w || !o->y || !o->dw) {
         operands_destroy(o);
         return FT_ERR_INTERNAL;
@@ -134,13 +157,12 @@ static double time_shape(struct comm *comm, const struct product_kind *kind,
     return sum;
 }
 
-ft_status bench_products(double *flops_per_s, struct comm *comm, const struct model_config *c,
-                         const struct bench_options *options, enum elem elem)
+static ft_status measure_products(double *flops_per_s, struct comm *comm,
+                                  const struct linear_shape *shapes, int n_shapes, enum elem elem,
+                                  struct gemm16 *gemm16)
 {
-    struct linear_shape shapes[SHAPES_MAX];
     const struct product_kind *kind = &kinds[elem];
     const bool speaks = comm_rank(comm) == 0;
-    const int n_shapes = list_shapes(shapes, c, options->seq_len * options->micro_batch);
     double flops = 0, seconds = 0;
     if (speaks)
         printf("%-18s %22s %10s %12s\n", kind->name, "tokens x in x out", "GFLOP/s",
@@ -148,7 +170,7 @@ ft_status bench_products(double *flops_per_s, struct comm *comm, const struct mo
     for (int i = 0; i < n_shapes; i++) {
         const struct linear_shape *s = &shapes[i];
         struct operands o;
-        FT_AGREE(comm, operands_create(&o, s, elem));
+        FT_AGREE(comm, operands_create(&o, s, elem, gemm16));
         const double once = time_shape(comm, kind, s, &o);
         const double work = 6.0 * s->n * s->in * s->out;
         operands_destroy(&o);
@@ -160,8 +182,22 @@ ft_status bench_products(double *flops_per_s, struct comm *comm, const struct mo
     }
     *flops_per_s = flops / seconds;
     if (speaks)
-        printf("%s on these shapes, weighted: %.1f GFLOP/s\n", kind->name, *flops_per_s * 1e-9);
+        printf("%s on these shapes, weighted: %.1f GFLOP/s%s%s\n", kind->name, *flops_per_s * 1e-9,
+               elem == ELEM_BF16 ? ", " : "", elem == ELEM_BF16 ? gemm16_name() : "");
     return FT_OK;
+}
+
+ft_status bench_products(double *flops_per_s, struct comm *comm, const struct model_config *c,
+                         const struct bench_options *options, enum elem elem)
+{
+    struct linear_shape shapes[SHAPES_MAX];
+    struct gemm16 *gemm16 = NULL;
+    const int n_shapes = list_shapes(shapes, c, options->seq_len * options->micro_batch);
+    if (elem == ELEM_BF16)
+        FT_AGREE(comm, gemm16_create(&gemm16, omp_get_max_threads()));
+    const ft_status status = measure_products(flops_per_s, comm, shapes, n_shapes, elem, gemm16);
+    gemm16_destroy(&gemm16);
+    return status;
 }
 
 static void triad(float *a, const float *b, const float *c, int64_t n, int n_threads)

@@ -8,6 +8,7 @@
 #include "base/usage.h"
 #include "bench_parts.h"
 #include "math/attention.h"
+#include "math/bf16.h"
 #include "model/convert.h"
 #include "model/model.h"
 #include "optim/adamw.h"
@@ -51,12 +52,13 @@ static ft_status trainee_create(struct trainee *t, const struct model_config *c,
 {
     const int T = o->seq_len, B = o->micro_batch;
     const struct model_shape shape = {
-        .max_tokens = B * T, .max_length = T, .max_segments = B, .trains = true};
+        .max_tokens = B * T, .max_length = T, .max_segments = B, .trains = true, .elem = o->elem};
     FT_TRY(model_create(&t->model, c, &shape));
     if (o->has_random)
         draw_weights(t->model);
     else
         FT_TRY(model_read_params(t->model->params, t->model->layout, c, o->model));
+    model_round_params(t->model);
     FT_TRY(FT_ALLOC(t->m, t->model->layout->N));
     FT_TRY(FT_ALLOC(t->v, t->model->layout->N));
     t->batch = (struct batch){
@@ -102,6 +104,7 @@ static void one_step(struct trainee *t, struct step_times *times, int i)
     const double t2 = timer_now();
     adamw_update(t->model->params, t->model->grads, t->m, t->v, 0, N, t->model->layout, &hyper,
                  1.0 / t->batch.n_tokens, i + 1);
+    model_round_params(t->model);
     const double t3 = timer_now();
     times->forward[i] = t1 - t0;
     times->compute[i] = t2 - t1;
@@ -110,35 +113,48 @@ static void one_step(struct trainee *t, struct step_times *times, int i)
 }
 
 struct attention_buffers {
-    float *qkv, *out, *lse, *dqkv, *dout, *dkv, *scratch;
+    void *qkv, *out, *dqkv, *dout; /* of the step's type */
+    float *lse, *dkv, *scratch;
 };
 
 static void attention_clear(struct attention_buffers *a)
 {
     mem_free(a->scratch);
     mem_free(a->dkv);
+    mem_free(a->lse);
     mem_free(a->dout);
     mem_free(a->dqkv);
-    mem_free(a->lse);
     mem_free(a->out);
     mem_free(a->qkv);
+}
+
+static void draw_all(void *buffer, int64_t n, enum elem elem, uint64_t stream)
+{
+    for (int64_t i = 0; i < n; i++) {
+        if (elem == ELEM_F32)
+            ((float *)buffer)[i] = draw(stream, i);
+        else
+            ((uint16_t *)buffer)[i] = bf16_from_f32(draw(stream, i));
+    }
 }
 
 static ft_status attention_create(struct attention_buffers *a, const struct attention_shape *s,
                                   int T)
 {
-    const int64_t n = s->n_tokens, q = (int64_t)s->Hq * s->D, wide = q + 2 * (int64_t)s->Hkv * s->D;
-    FT_TRY(FT_ALLOC(a->qkv, n * wide));
-    FT_TRY(FT_ALLOC(a->out, n * q));
-    FT_TRY(FT_ALLOC(a->lse, n * s->Hq));
-    FT_TRY(FT_ALLOC(a->dqkv, n * wide));
-    FT_TRY(FT_ALLOC(a->dout, n * q));
+    const enum elem elem = s->gemm16 ? ELEM_BF16 : ELEM_F32;
+    const size_t n = (size_t)s->n_tokens, q = (size_t)s->Hq * (size_t)s->D;
+    const size_t wide = q + 2 * (size_t)s->Hkv * (size_t)s->D;
+    a->qkv = mem_alloc(n * wide, elem_bytes(elem));
+    a->out = mem_alloc(n * q, elem_bytes(elem));
+    a->dqkv = mem_alloc(n * wide, elem_bytes(elem));
+    a->dout = mem_alloc(n * q, elem_bytes(elem));
+    if (!a->qkv || !a->out || !a->dqkv || !a->dout)
+        return FT_ERR_INTERNAL;
+    FT_TRY(FT_ALLOC(a->lse, n * (size_t)s->Hq));
     FT_TRY(FT_ALLOC(a->dkv, 2 * n * q));
     FT_TRY(FT_ALLOC(a->scratch, attention_scratch_count(T, s->D, omp_get_max_threads())));
-    for (int64_t i = 0; i < n * wide; i++)
-        a->qkv[i] = draw(1, i);
-    for (int64_t i = 0; i < n * q; i++)
-        a->dout[i] = draw(2, i);
+    draw_all(a->qkv, (int64_t)(n * wide), elem, 1);
+    draw_all(a->dout, (int64_t)(n * q), elem, 2);
     return FT_OK;
 }
 
@@ -158,20 +174,21 @@ static double time_attention(struct comm *comm, struct attention_buffers *a,
     return bench_median(comm, seconds, REPEATS);
 }
 
-static ft_status measure_attention(double *seconds, struct comm *comm, const struct model_config *c,
-                                   const struct batch *b)
+static ft_status measure_attention(double *seconds, struct comm *comm, const struct trainee *t)
 {
     struct attention_buffers a = {0};
-    const struct attention_shape s = {.n_tokens = b->n_tokens,
-                                      .n_segments = b->n_segments,
-                                      .segment_start = b->segment_start,
+    const struct model_config *c = &t->model->config;
+    const struct attention_shape s = {.n_tokens = t->batch.n_tokens,
+                                      .n_segments = t->batch.n_segments,
+                                      .segment_start = t->batch.segment_start,
                                       .Hq = c->Hq,
                                       .Hkv = c->Hkv,
                                       .D = c->D,
-                                      .causal = !c->is_encoder};
-    const ft_status status = comm_agree(comm, attention_create(&a, &s, b->seq_len));
+                                      .causal = !c->is_encoder,
+                                      .gemm16 = t->model->gemm16};
+    const ft_status status = comm_agree(comm, attention_create(&a, &s, t->batch.seq_len));
     if (status == FT_OK)
-        *seconds = c->L * time_attention(comm, &a, &s, b->seq_len);
+        *seconds = c->L * time_attention(comm, &a, &s, t->batch.seq_len);
     attention_clear(&a);
     return status;
 }
@@ -203,7 +220,7 @@ ft_status bench_train(struct bench_steps *out, struct comm *comm, const struct m
     ft_status status = comm_agree(comm, trainee_create(&t, c, options));
     if (status == FT_OK) {
         measure_steps(out, comm, &t, options->steps);
-        status = measure_attention(&out->attention, comm, c, &t.batch);
+        status = measure_attention(&out->attention, comm, &t);
     }
     trainee_destroy(&t);
     return status;

@@ -194,6 +194,9 @@ def train(args):
         seconds.append(time.perf_counter() - begin)
         first_end = first_end or time.time()
     if size > 1:
+        share = torch.tensor(losses[0] / size)
+        torch.distributed.all_reduce(share)
+        losses[0] = share.item()
         torch.distributed.barrier()  # who leaves early breaks the connections of who still works
         torch.distributed.destroy_process_group()
     return {"step": statistics.median(seconds[args["warmup"]:]), "steps": seconds, "loss": losses[0],
