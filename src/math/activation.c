@@ -3,7 +3,7 @@
 #include <math.h>
 
 #include "math/kernel.h"
-#include "row.h"
+#include "math/row.h"
 
 FT_KERNEL static void row_swiglu(float *act, const float *gate, const float *up, int F)
 {

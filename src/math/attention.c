@@ -20,7 +20,7 @@
 #include "attention_head.h"
 #include "math/gemm.h"
 #include "math/kernel.h"
-#include "row.h"
+#include "math/row.h"
 
 /* Scores, their gradients and the dropout mask of one tile. */
 static size_t tile_scratch_count(int T_max)

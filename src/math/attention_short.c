@@ -15,7 +15,7 @@
 
 #include "attention_head.h"
 #include "math/kernel.h"
-#include "row.h"
+#include "math/row.h"
 #include "small_gemm.h"
 
 enum { LONGEST = 128, LONGEST_CAUSAL = 64 };

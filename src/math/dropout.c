@@ -13,7 +13,7 @@
 
 #include "base/rng.h"
 #include "math/kernel.h"
-#include "row.h"
+#include "math/row.h"
 
 enum { COUNTERS = 16, GROUP = 8 * COUNTERS, BATCH = 4 * COUNTERS, CHUNK = 8 * BATCH };
 

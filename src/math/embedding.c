@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "row.h"
+#include "math/row.h"
 
 void embedding_forward(float *x, const float *table, const int32_t *ids, int n, int C)
 {

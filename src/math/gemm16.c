@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "gemm16_onednn.h"
 #include "math/gemm.h"
-#include "row.h"
+#include "math/row.h"
 
 enum { BLOCK = 384 };
 

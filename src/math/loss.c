@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "math/kernel.h"
-#include "row.h"
+#include "math/row.h"
 
 /* x = exp(x - top); returns the sum. In blocks, so that the f32 sum over a large vocabulary does
  * not lose low bits. */

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #include "math/kernel.h"
-#include "row.h"
+#include "math/row.h"
 
 static int block_width(int at, int C)
 {

@@ -1,7 +1,7 @@
 #include "math/ops.h"
 
 #include "math/kernel.h"
-#include "row.h"
+#include "math/row.h"
 
 FT_KERNEL static void head_rotate(float *x, const float *cosine, const float *sine, int half,
                                   float direction)

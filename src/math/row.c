@@ -1,4 +1,4 @@
-#include "row.h"
+#include "math/row.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* Kernels on one row that several files of math/ use. */
+/** Kernels on one row that several files of math/ use. */
 #ifndef FT_MATH_ROW_H
 #define FT_MATH_ROW_H
 
@@ -6,31 +6,31 @@
 
 #include "math/elem.h"
 
-/* Columns that one thread sums at a time where threads share columns, not rows. */
+/** Columns that one thread sums at a time where threads share columns, not rows. */
 enum { COLUMN_BLOCK = 64 };
 
-/* y (n) += x */
+/** y (n) += x */
 void row_add(float *y, const float *x, int64_t n);
 
-/* sum of a[i] * b[i] */
+/** sum of a[i] * b[i] */
 float row_dot(const float *a, const float *b, int n);
 
-/* y (n) = x * scale */
+/** y (n) = x * scale */
 void row_scale(float *y, const float *x, float scale, int n);
 
-/* y (n) *= x */
+/** y (n) *= x */
 void row_multiply(float *y, const float *x, int n);
 
-/* the largest of x (n), n > 0 */
+/** the largest of x (n), n > 0 */
 float row_max(const float *x, int n);
 
-/* y (n) = x, exact */
+/** y (n) = x, exact */
 void row_from_bf16(float *y, const uint16_t *x, int64_t n);
 
-/* y (n) = x, rounded */
+/** y (n) = x, rounded */
 void row_to_bf16(uint16_t *y, const float *x, int64_t n);
 
-/* The row (n) becomes one of bf16 that begins at the same place. */
+/** The row (n) becomes one of bf16 that begins at the same place. */
 void row_shrink(float *row, int n);
 
 /*
