@@ -165,8 +165,11 @@ static void print_rates(const struct bench_rates *r, int ranks)
            ranks, r->latency_s * 1e6, r->small_bytes * 1e-6, r->small_s * 1e3,
            r->small_bytes / r->small_s * 1e-9, r->large_bytes * 1e-6, r->large_s,
            r->large_bytes / r->large_s * 1e-9);
-    printf("all-gather of %.1f MB: %.3f s = %.2f GB/s\n", r->large_bytes * 1e-6, r->gather_s,
-           r->large_bytes / r->gather_s * 1e-9);
+    printf(
+        "a step's exchanges of %.1f MB: reduction to the owners %.3f s = %.2f GB/s, gathering %.3f "
+        "s = %.2f GB/s\n",
+        r->large_bytes * 1e-6, r->reduce_s, r->large_bytes / r->reduce_s * 1e-9, r->gather_s,
+        r->large_bytes / r->gather_s * 1e-9);
 }
 
 static void print_steps(const struct bench_steps *s, double peak_rate)
@@ -207,8 +210,9 @@ static void print_json(const struct bench_options *o, const struct bench_rates *
                r->triad_all * 1e-9);
     if (r->large_s > 0)
         printf(", \"latency_s\": %.9f, \"small_bytes\": %.0f, \"small_s\": %.9f, \"large_bytes\": "
-               "%.0f, \"large_s\": %.6f, \"gather_s\": %.6f",
-               r->latency_s, r->small_bytes, r->small_s, r->large_bytes, r->large_s, r->gather_s);
+               "%.0f, \"large_s\": %.6f, \"reduce_s\": %.6f, \"gather_s\": %.6f",
+               r->latency_s, r->small_bytes, r->small_s, r->large_bytes, r->large_s, r->reduce_s,
+               r->gather_s);
     if (o->parts & PART_STEPS)
         printf(", \"parameters\": %.0f, \"step_s\": %.6f, \"forward_s\": %.6f, \"backward_s\": "
                "%.6f, \"adamw_s\": %.6f, \"attention_s\": %.6f, \"tokens_per_s\": %.3f, "

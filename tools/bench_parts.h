@@ -35,7 +35,7 @@ struct bench_rates {
     double triad_one, triad_all; /**< [byte/s] one thread, all threads */
     double latency_s;            /**< of the sum of one number over the ranks */
     double small_s, large_s;     /**< sum of 1 MiB and of the large message over the ranks */
-    double gather_s;             /**< all-gather of the large message */
+    double reduce_s, gather_s;   /**< a step's exchanges of the large message: optim/reducer.h */
     double small_bytes, large_bytes;
 };
 
@@ -57,7 +57,7 @@ ft_status bench_products(double *flops_per_s, struct comm *comm, const struct mo
 /** a = b + s * c over 3 x 256 MiB on each rank. FT_OK or FT_ERR_INTERNAL (memory). */
 ft_status bench_triad(struct bench_rates *rates, struct comm *comm);
 
-/** Sums over the ranks and all-gather of count f32; nothing is measured on one. FT_OK or
+/** Sums over the ranks and a step's exchanges of count f32; nothing is measured on one. FT_OK or
  * FT_ERR_INTERNAL (memory). */
 ft_status bench_messages(struct bench_rates *rates, struct comm *comm, int64_t count);
 

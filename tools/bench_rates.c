@@ -10,8 +10,9 @@
 #include "math/gemm.h"
 #include "math/gemm16.h"
 #include "model/model.h"
+#include "optim/optimizer.h"
 
-enum { SHAPES_MAX = 5, REPEATS = 3, MESSAGES = 5, BUCKET = 32 << 18 };
+enum { SHAPES_MAX = 5, REPEATS = 3, MESSAGES = 5, BUCKET_MB = 32 };
 
 /* A linear layer: y (n, out) = x (n, in) w (out, in)^T, `count` times in a step. */
 struct linear_shape {
@@ -252,41 +253,62 @@ static double time_sum(struct comm *comm, double *x, int64_t n)
     return bench_median(comm, seconds, MESSAGES);
 }
 
-/* Seconds in which every rank gets all ranks' slices of (first[size]) values. */
-static double time_gather(struct comm *comm, float *x, const int64_t *first)
+/* Seconds in which gradients are summed up on their slices' owners, and in which values of the
+ * slices go to all ranks: a training step's exchanges. */
+static void time_exchange(struct bench_rates *rates, struct comm *comm, struct reducer *r)
 {
-    double seconds[MESSAGES];
+    double reduce[MESSAGES], gather[MESSAGES];
+    float *x = reducer_gradients(r);
     for (int i = -1; i < MESSAGES; i++) {
         comm_barrier(comm);
         const double started = timer_now();
-        comm_gather_slices_f32(comm, x, first, BUCKET);
-        if (i >= 0)
-            seconds[i] = timer_now() - started;
+        reducer_finish(r);
+        const double reduced = timer_now();
+        comm_barrier(comm);
+        const double begun = timer_now();
+        for (int b = 0; b < reducer_n_own(r); b++)
+            reducer_offer(r, b, x);
+        reducer_gather(r, x, NULL);
+        if (i < 0)
+            continue;
+        reduce[i] = reduced - started;
+        gather[i] = timer_now() - begun;
     }
-    return bench_median(comm, seconds, MESSAGES);
+    rates->reduce_s = bench_median(comm, reduce, MESSAGES);
+    rates->gather_s = bench_median(comm, gather, MESSAGES);
+}
+
+/* Collective. */
+static ft_status measure_exchange(struct bench_rates *rates, struct comm *comm, int64_t count)
+{
+    const int size = comm_size(comm);
+    struct reducer *reducer;
+    int64_t *first = NULL;
+    FT_AGREE(comm, FT_ALLOC(first, size + 1));
+    optimizer_slices(first, count, size);
+    const struct reducer_shape shape = {first, BUCKET_MB, false};
+    const ft_status status = reducer_create(&reducer, comm, &shape);
+    if (status == FT_OK)
+        time_exchange(rates, comm, reducer);
+    reducer_destroy(&reducer);
+    mem_free(first);
+    return status;
 }
 
 ft_status bench_messages(struct bench_rates *rates, struct comm *comm, int64_t count)
 {
-    const int size = comm_size(comm);
     const int64_t small = 1 << 17;
-    int64_t *first = NULL;
-    if (size == 1)
+    if (comm_size(comm) == 1)
         return FT_OK;
-    void *x = mem_alloc((size_t)(count / 2 > small ? count / 2 + 1 : small), sizeof(double));
-    ft_status status = x ? FT_ALLOC(first, size + 1) : FT_ERR_INTERNAL;
-    status = comm_agree(comm, status);
+    double *x = mem_alloc((size_t)(count / 2 > small ? count / 2 + 1 : small), sizeof *x);
+    ft_status status = comm_agree(comm, x ? FT_OK : FT_ERR_INTERNAL);
     if (status == FT_OK) {
-        for (int r = 0; r <= size; r++)
-            first[r] = count / size * r + count % size * r / size;
         rates->small_bytes = (double)small * sizeof(double);
         rates->large_bytes = (double)count * sizeof(float);
         rates->latency_s = time_sum(comm, x, 1);
         rates->small_s = time_sum(comm, x, small);
         rates->large_s = time_sum(comm, x, count / 2);
-        rates->gather_s = time_gather(comm, x, first);
     }
-    mem_free(first);
     mem_free(x);
-    return status;
+    return status == FT_OK ? measure_exchange(rates, comm, count) : status;
 }

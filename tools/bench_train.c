@@ -102,9 +102,8 @@ static void one_step(struct trainee *t, struct step_times *times, int i)
     memset(t->model->grads, 0, (size_t)N * sizeof(float));
     (void)model_loss_backward(t->model, &t->batch);
     const double t2 = timer_now();
-    adamw_update(t->model->params, t->model->grads, t->m, t->v, 0, N, t->model->layout, &hyper,
-                 1.0 / t->batch.n_tokens, i + 1);
-    model_round_params(t->model);
+    adamw_update(t->model->params, t->model->params16, t->model->grads, t->m, t->v, 0, N,
+                 t->model->layout, &hyper, 1.0 / t->batch.n_tokens, i + 1);
     const double t3 = timer_now();
     times->forward[i] = t1 - t0;
     times->compute[i] = t2 - t1;

@@ -9,6 +9,7 @@
 #ifndef FT_COMM_COMM_H
 #define FT_COMM_COMM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,7 +18,9 @@
 struct comm;
 
 /**
- * Starts MPI and gives the world. A world of one rank while the launcher says there are more
+ * Starts MPI and gives the world. A node is what shares memory; the environment's FT_NODE_RANKS=k
+ * makes every k ranks of a node a node of their own, so that tests and measurements on one machine
+ * see what happens between nodes. A world of one rank while the launcher says there are more
  * (SLURM_NTASKS > 1 in a job step or OMPI_COMM_WORLD_SIZE > 1) is FT_ERR_USAGE; *out is valid then
  * too, so that main can report and close.
  */
@@ -110,18 +113,33 @@ void comm_allgather(struct comm *comm, void *all, const void *mine, int64_t byte
 void comm_allgather_varying(struct comm *comm, void *all, int64_t *counts, const void *mine,
                             int64_t bytes);
 
-/** Element-wise sum of (n) f32 over ranks, in place, on every rank, in pieces of at most chunk. */
-void comm_sum_f32(struct comm *comm, float *values, int64_t n, int64_t chunk);
-
-/**
- * Reduce-scatter in place: rank r ends with the sum over ranks of values[first[r] ...
- * first[r+1]-1]; the rest of its buffer is unspecified. In pieces of at most chunk elements.
- *
- * @param[in] first (size + 1) ascending element offsets, equal on all ranks
- */
-void comm_reduce_slices_f32(struct comm *comm, float *values, const int64_t *first, int64_t chunk);
-
 /** All-gather in place: every rank ends with values[first[r] ... first[r+1]-1] of each rank r. */
 void comm_gather_slices_f32(struct comm *comm, float *values, const int64_t *first, int64_t chunk);
+
+/** Messages between two ranks that travel while both work. */
+struct comm_messages;
+
+/**
+ * Room for n messages at a time, numbered from 0. Not collective.
+ *
+ * @param[out] out gives the room; borrows comm
+ */
+ft_status comm_messages_create(struct comm_messages **out, struct comm *comm, int n);
+
+/** Every message must be done. NULL is allowed; sets NULL. Not collective. */
+void comm_messages_destroy(struct comm_messages **messages);
+
+/**
+ * Start message i, which must be done, and return at once; data is borrowed until it is done. Not
+ * collective. Messages of one pair of ranks arrive in the order in which they were sent, so
+ * receives must be started in that order.
+ *
+ * @param[in] bytes below 2^31; equal on both sides
+ */
+void comm_send_start(struct comm_messages *m, int i, const void *data, int64_t bytes, int to);
+void comm_receive_start(struct comm_messages *m, int i, void *data, int64_t bytes, int from);
+
+/** Whether message i is done, or was never started. Moves all messages on. Not collective. */
+bool comm_message_done(struct comm_messages *m, int i);
 
 #endif

@@ -28,6 +28,7 @@ enum precision { PRECISION_AUTO, PRECISION_FP32, PRECISION_BF16 };
 enum recompute { RECOMPUTE_NOTHING, RECOMPUTE_ATTENTION, RECOMPUTE_BLOCK };
 enum schedule_kind { SCHEDULE_CONSTANT, SCHEDULE_LINEAR, SCHEDULE_COSINE, SCHEDULE_WSD };
 enum best_metric { BEST_METRIC_LOSS, BEST_METRIC_ACCURACY, BEST_METRIC_MACRO_F1 };
+enum wire { WIRE_FP32, WIRE_BF16 };
 enum class_weights { CLASS_WEIGHTS_NONE, CLASS_WEIGHTS_BALANCED };
 enum pooling { POOLING_AUTO, POOLING_CLS, POOLING_MEAN, POOLING_LAST };
 enum head_kind { HEAD_LINEAR, HEAD_MLP };
@@ -74,7 +75,7 @@ struct settings {
         enum schedule_kind schedule;
         double warmup; /**< < 1: fraction of all steps; else steps, a whole number */
         double weight_decay, beta1, beta2, eps;
-        double clip;        /**< global L2 norm; 0 = off */
+        double clip; /**< global L2 norm; 0 = off */
         enum recompute recompute;
         int64_t eval_every; /**< [steps]; 0 = at the end of every epoch */
         int patience;       /**< [evaluations]; 0 = no early stopping */
@@ -93,8 +94,10 @@ struct settings {
         bool cache;
     } transfer;
     struct {
-        int zero;      /**< 0 or 1 */
+        int zero; /**< 0 or 1 */
+        bool overlap;
         int bucket_mb; /**< [MiB] */
+        enum wire wire;
     } distributed;
     struct {
         int64_t every_steps;  /**< 0 = off */

@@ -127,6 +127,8 @@ struct model_shape {
     int max_length;       /**< of the longest sequence */
     int max_segments;     /**< sequences of a micro-batch */
     bool trains;          /**< with gradients and what the backward pass needs */
+    bool grads_elsewhere; /**< the caller sets model->grads, (trainable->N) zeros of its own, before
+                               the first backward pass, and NULL before model_destroy */
     int trainable_layers; /**< the last so many blocks and what follows them; 0 = everything */
 
     /** ELEM_BF16: the blocks' and the output layer's matrix products read bf16 copies of weights

@@ -15,9 +15,10 @@ struct adamw_hyper {
 };
 
 /**
- * Updates elements first ... last-1 of the flat buffer.
+ * Updates elements first ... last-1 of the flat buffer, in one sweep over memory.
  *
  * @param[in,out] params (N)
+ * @param[out]    params16 (N) the updated parameters rounded to bf16, or NULL
  * @param[in]     grads  (N) sums; multiplied by `scale` on the way
  * @param[in,out] m, v   moments of first ... last-1
  * @param[in]     scale  1 / divisor of the loss, times the clipping factor
@@ -25,8 +26,8 @@ struct adamw_hyper {
  *
  * Source: Loshchilov & Hutter 2019, Algorithm 2, in PyTorch's order of operations.
  */
-void adamw_update(float *params, const float *grads, float *m, float *v, int64_t first,
-                  int64_t last, const struct layout *layout, const struct adamw_hyper *hyper,
-                  double scale, int64_t step);
+void adamw_update(float *params, uint16_t *params16, const float *grads, float *m, float *v,
+                  int64_t first, int64_t last, const struct layout *layout,
+                  const struct adamw_hyper *hyper, double scale, int64_t step);
 
 #endif

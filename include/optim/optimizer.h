@@ -1,10 +1,10 @@
 /**
- * The data-parallel optimizer step: reduce gradients, clip, AdamW, share the result.
+ * The data-parallel optimizer step: reduced gradients, clip, AdamW, share the result.
  *
  * The flat buffer is cut into one slice a rank. With zero = 1 a rank keeps the moments of its own
- * slice only (2N/size floats): reduce-scatter, step on the slice, all-gather. With zero = 0 every
- * rank keeps all moments (2N floats) and steps on everything after an all-reduce. Both give the
- * same parameters on all ranks.
+ * slice only (2N/size floats): it steps on the slice, and parameters are gathered. With zero = 0
+ * every rank keeps all moments (2N floats): gradients are gathered, and it steps on everything.
+ * Both give the same parameters on all ranks, and one as the other.
  *
  * Source: Rajbhandari et al. 2020, section 5.1.
  */
@@ -16,10 +16,12 @@
 #include "base/err.h"
 #include "comm/comm.h"
 #include "optim/adamw.h"
+#include "optim/reducer.h"
 
 struct optimizer {
     int zero;
-    int64_t chunk;    /**< elements of one MPI call */
+    struct reducer *reducer;
+    float *grads;     /**< (N) where the model sums up its gradients; the reducer's */
     int64_t *first;   /**< (size + 1) borders of the slices, multiples of 16 but for the last */
     int64_t from, to; /**< elements whose moments this rank keeps */
     float *m, *v;     /**< (to - from) each */
@@ -29,31 +31,32 @@ struct optimizer {
 void optimizer_slices(int64_t *first, int64_t N, int size);
 
 /**
- * Not collective. Moments are zero.
+ * Collective. Moments and gradients are zero.
  *
- * @param[in] bucket_mb size of one MPI call [MiB]
+ * @param[in] bucket_mb, bf16_wire as reducer_shape's
  */
 ft_status optimizer_create(struct optimizer **out, struct comm *comm, int64_t N, int zero,
-                           int bucket_mb);
+                           int bucket_mb, bool bf16_wire);
 
-/** Takes *optimizer (may be NULL), sets NULL. */
+/** Takes *optimizer (may be NULL), sets NULL. Not collective. */
 void optimizer_destroy(struct optimizer **optimizer);
 
 /** Moments of this rank's own slice, whatever zero is: what a checkpoint holds. */
 float *optimizer_slice(const struct optimizer *o, float *moments, int rank);
 
 /**
- * One step. Collective; everything but grads must agree on all ranks.
+ * One step on the gradients that reducer_finish has just reduced. Collective; everything must agree
+ * on all ranks.
  *
  * @param[out]    norm     global L2 norm of the mean gradient before clipping
  * @param[in,out] params   (N), identical on all ranks on return
- * @param[in,out] grads    (N) sums over this rank's part; unspecified on return
+ * @param[out]    params16 (N) the same rounded to bf16, or NULL
  * @param[in]     divisor  of the step's loss, over all ranks (supervised tokens, documents, or the
- * sum of their weights): gradients are divided by it once
+ *                         sum of their weights): gradients are divided by it once
  * @return FT_OK, or FT_ERR_INTERNAL if the norm is not finite: same on all ranks, params untouched
  */
 ft_status optimizer_step(double *norm, struct optimizer *o, struct comm *comm, float *params,
-                         float *grads, const struct layout *layout, const struct adamw_hyper *hyper,
-                         double divisor, int64_t step);
+                         uint16_t *params16, const struct layout *layout,
+                         const struct adamw_hyper *hyper, double divisor, int64_t step);
 
 #endif

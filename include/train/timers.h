@@ -6,11 +6,15 @@
 #include "comm/comm.h"
 
 enum phase {
-    PHASE_MODEL,     /**< reading the model */
-    PHASE_DATA,      /**< tokenising, reading token shards */
-    PHASE_COMPUTE,   /**< forward and backward */
-    PHASE_OPTIMIZER, /**< reducing gradients, AdamW, sharing parameters */
-    PHASE_WAIT,      /**< waiting for the slowest rank before the reduction */
+    PHASE_MODEL,   /**< reading the model */
+    PHASE_DATA,    /**< tokenising, reading token shards */
+    PHASE_COMPUTE, /**< forward and backward */
+
+    /** What is not hidden behind compute: summing gradients, waiting for other ranks' and for the
+     * sum of losses, gathering parameters. The least of any rank is what communication itself
+     * costs; the others have waited for that rank besides. */
+    PHASE_COMMUNICATION,
+    PHASE_OPTIMIZER, /**< norm and AdamW */
     PHASE_EVALUATE,
     PHASE_CHECKPOINT, /**< writing and reading checkpoints */
     PHASE_EXPORT,     /**< writing final/ */
@@ -28,7 +32,11 @@ void timers_start(struct timers *timers);
 /** Ends the phase that was started last and adds its time. Not collective. */
 void timers_stop(struct timers *timers, enum phase phase);
 
-/** Writes {phase: {min, avg, max} seconds over ranks} to path, by rank 0. Collective. */
+/** Counts seconds of one phase to another. Not collective. */
+void timers_move(struct timers *timers, enum phase from, enum phase to, double seconds);
+
+/** Writes {phase: {min, avg, max} seconds over ranks} to path, by rank 0, and logs them.
+ * Collective. */
 ft_status timers_write(const struct timers *timers, struct comm *comm, const char *path);
 
 #endif

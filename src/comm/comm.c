@@ -1,11 +1,7 @@
 /*
- * Slices are reduced with one MPI_Reduce per owner and chunk instead of MPI_Reduce_scatter: Open
- * MPI's reduce-scatter allocates temporaries of the whole buffer, while a chunk bounds them to its
- * own size whatever N is, and int counts never meet a 64-bit length. Bytes moved: (n-1)/n * 4N per
- * rank for the reduction and the same for the gather, as any reduce-scatter + all-gather.
- *
- * Results differ in the last bits between rank counts (another order of summation) and are the same
- * in every run at one rank count.
+ * Counts of MPI are int: long buffers go in pieces. What is large and belongs to a step, gradients
+ * and parameters, does not come through here but through shared memory and messages that travel
+ * while the caller works (optim/reducer.c).
  */
 #include "comm/comm.h"
 
@@ -57,6 +53,21 @@ static ft_status check_launcher(const struct comm *comm)
     return FT_OK;
 }
 
+/* The ranks of this node; with FT_NODE_RANKS only groups of so many of them, as if they were nodes.
+ */
+static void split_nodes(struct comm *comm)
+{
+    const int most = env_int("FT_NODE_RANKS");
+    MPI_Comm node;
+    CHECK_MPI(
+        MPI_Comm_split_type(comm->world, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &node));
+    CHECK_MPI(MPI_Comm_rank(node, &comm->node_rank));
+    CHECK_MPI(MPI_Comm_split(node, most > 0 ? comm->node_rank / most : 0, comm->rank, &comm->node));
+    CHECK_MPI(MPI_Comm_free(&node));
+    CHECK_MPI(MPI_Comm_rank(comm->node, &comm->node_rank));
+    CHECK_MPI(MPI_Comm_size(comm->node, &comm->node_size));
+}
+
 ft_status comm_open(struct comm **out, int *argc, char ***argv)
 {
     int provided, length;
@@ -69,10 +80,7 @@ ft_status comm_open(struct comm **out, int *argc, char ***argv)
     CHECK_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &comm->world));
     CHECK_MPI(MPI_Comm_rank(comm->world, &comm->rank));
     CHECK_MPI(MPI_Comm_size(comm->world, &comm->size));
-    CHECK_MPI(MPI_Comm_split_type(comm->world, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL,
-                                  &comm->node));
-    CHECK_MPI(MPI_Comm_rank(comm->node, &comm->node_rank));
-    CHECK_MPI(MPI_Comm_size(comm->node, &comm->node_size));
+    split_nodes(comm);
     CHECK_MPI(MPI_Get_processor_name(comm->host, &length));
     *out = comm;
     return check_launcher(comm);
@@ -250,11 +258,6 @@ void comm_max_i64(struct comm *comm, int64_t *values, int64_t n)
     all_reduce(comm, values, n, CHUNK_BYTES, sizeof *values, MPI_INT64_T, MPI_MAX);
 }
 
-void comm_sum_f32(struct comm *comm, float *values, int64_t n, int64_t chunk)
-{
-    all_reduce(comm, values, n, chunk, sizeof *values, MPI_FLOAT, MPI_SUM);
-}
-
 int64_t comm_exscan_i64(struct comm *comm, int64_t value)
 {
     int64_t sum = 0;
@@ -281,20 +284,6 @@ void comm_allgather_varying(struct comm *comm, void *all, int64_t *counts, const
     }
 }
 
-void comm_reduce_slices_f32(struct comm *comm, float *values, const int64_t *first, int64_t chunk)
-{
-    if (comm->size == 1)
-        return;
-    for (int owner = 0; owner < comm->size; owner++) {
-        for (int64_t at = first[owner]; at < first[owner + 1]; at += chunk) {
-            const int64_t left = first[owner + 1] - at;
-            const int n = (int)(left < chunk ? left : chunk);
-            const void *send = comm->rank == owner ? MPI_IN_PLACE : values + at;
-            CHECK_MPI(MPI_Reduce(send, values + at, n, MPI_FLOAT, MPI_SUM, owner, comm->world));
-        }
-    }
-}
-
 void comm_gather_slices_f32(struct comm *comm, float *values, const int64_t *first, int64_t chunk)
 {
     if (comm->size == 1)
@@ -306,4 +295,51 @@ void comm_gather_slices_f32(struct comm *comm, float *values, const int64_t *fir
                                 comm->world));
         }
     }
+}
+
+struct comm_messages {
+    MPI_Comm world;
+    int n;
+    MPI_Request *requests; /* (n) */
+};
+
+ft_status comm_messages_create(struct comm_messages **out, struct comm *comm, int n)
+{
+    struct comm_messages *m;
+    *out = NULL;
+    FT_TRY(FT_ALLOC(m, 1));
+    m->world = comm->world;
+    m->n = n;
+    const ft_status status = FT_ALLOC(m->requests, n);
+    for (int i = 0; i < n && status == FT_OK; i++)
+        m->requests[i] = MPI_REQUEST_NULL;
+    if (status != FT_OK)
+        comm_messages_destroy(&m);
+    *out = m;
+    return status;
+}
+
+void comm_messages_destroy(struct comm_messages **messages)
+{
+    if (!*messages)
+        return;
+    mem_free((*messages)->requests);
+    FT_FREE(*messages);
+}
+
+void comm_send_start(struct comm_messages *m, int i, const void *data, int64_t bytes, int to)
+{
+    CHECK_MPI(MPI_Isend(data, (int)bytes, MPI_BYTE, to, 0, m->world, &m->requests[i]));
+}
+
+void comm_receive_start(struct comm_messages *m, int i, void *data, int64_t bytes, int from)
+{
+    CHECK_MPI(MPI_Irecv(data, (int)bytes, MPI_BYTE, from, 0, m->world, &m->requests[i]));
+}
+
+bool comm_message_done(struct comm_messages *m, int i)
+{
+    int is_done;
+    CHECK_MPI(MPI_Test(&m->requests[i], &is_done, MPI_STATUS_IGNORE));
+    return is_done;
 }

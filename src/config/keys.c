@@ -126,8 +126,15 @@ const struct key config_keys[] = {
 
     {"distributed.zero", KEY_INT, AT(distributed.zero), "1", 0, 1, NULL, KEY_MAY_DIFFER,
      "1: each rank keeps its share of the optimizer's state; 0: every rank keeps all of it"},
+    {"distributed.overlap", KEY_BOOL, AT(distributed.overlap), "true", 0, 0, NULL, KEY_MAY_DIFFER,
+     "sum gradients over ranks while the backward pass still works on others; false: after it; the "
+     "result is the same to the last bit"},
     {"distributed.bucket_mb", KEY_INT, AT(distributed.bucket_mb), "32", 1, 1024, NULL,
-     KEY_MAY_DIFFER, "MiB of gradients exchanged in one message"},
+     KEY_MAY_DIFFER, "MiB of gradients that are summed and sent at a time"},
+    {"distributed.wire", KEY_WORD, AT(distributed.wire), "fp32", 0, 0, "fp32 bf16", KEY_MAY_DIFFER,
+     "what gradients are sent as between nodes; bf16 halves the bytes and rounds each node's part "
+     "to "
+     "8 bits; within a node ranks read each other's memory, and nothing is rounded"},
 
     {"checkpoint.every_steps", KEY_LONG, AT(checkpoint.every_steps), "0", 0, 1e9, NULL,
      KEY_MAY_DIFFER, "steps between checkpoints; 0 = by time only"},

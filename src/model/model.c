@@ -182,7 +182,7 @@ static ft_status allocate(struct model *m, const struct model_shape *shape)
     FT_TRY(layout_suffix(&m->trainable, m->layout, m->trainable_from));
     FT_TRY(FT_ALLOC(m->offsets, m->config.L));
     FT_TRY(FT_ALLOC(m->params, m->layout->N));
-    if (shape->trains)
+    if (shape->trains && !shape->grads_elsewhere)
         FT_TRY(FT_ALLOC(m->grads, m->trainable->N));
     if (shape->elem != ELEM_F32) {
         FT_TRY(FT_ALLOC(m->params16, m->layout->N));

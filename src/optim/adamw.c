@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "math/kernel.h"
+#include "math/row.h"
 
 struct coefficients {
     float scale, beta1, beta2, rate, inverse_root, eps, keep;
@@ -24,20 +25,24 @@ FT_KERNEL static void update_block(float *p, const float *g, float *m, float *v,
     }
 }
 
-/* Elements from ... to-1 share one decay; blocks are dealt to threads by place, not by time. */
-static void update_range(float *params, const float *grads, float *m, float *v, int64_t from,
-                         int64_t to, int64_t first, const struct coefficients *k)
+/* Elements from ... to-1 share one decay. Blocks are rounded while they are in the cache, and dealt
+ * to threads by place, not by time. */
+static void update_range(float *params, uint16_t *params16, const float *grads, float *m, float *v,
+                         int64_t from, int64_t to, int64_t first, const struct coefficients *k)
 {
-    enum { BLOCK = 1 << 14 };
+    enum { BLOCK = 1 << 12 };
 #pragma omp parallel for schedule(static)
-    for (int64_t at = from; at < to; at += BLOCK)
-        update_block(params + at, grads + at, m + (at - first), v + (at - first),
-                     to - at < BLOCK ? to - at : BLOCK, k);
+    for (int64_t at = from; at < to; at += BLOCK) {
+        const int64_t n = to - at < BLOCK ? to - at : BLOCK;
+        update_block(params + at, grads + at, m + (at - first), v + (at - first), n, k);
+        if (params16)
+            row_to_bf16(params16 + at, params + at, n);
+    }
 }
 
-void adamw_update(float *params, const float *grads, float *m, float *v, int64_t first,
-                  int64_t last, const struct layout *layout, const struct adamw_hyper *hyper,
-                  double scale, int64_t step)
+void adamw_update(float *params, uint16_t *params16, const float *grads, float *m, float *v,
+                  int64_t first, int64_t last, const struct layout *layout,
+                  const struct adamw_hyper *hyper, double scale, int64_t step)
 {
     const double root1 = 1.0 - pow(hyper->beta1, (double)step);
     const double root2 = 1.0 - pow(hyper->beta2, (double)step);
@@ -56,6 +61,6 @@ void adamw_update(float *params, const float *grads, float *m, float *v, int64_t
         const double lr = is_head && hyper->head_lr > 0 ? hyper->head_lr : hyper->lr;
         k.rate = (float)(lr / root1);
         k.keep = (float)(1.0 - (t->decays ? lr * hyper->weight_decay : 0.0));
-        update_range(params, grads, m, v, from, to, first, &k);
+        update_range(params, params16, grads, m, v, from, to, first, &k);
     }
 }

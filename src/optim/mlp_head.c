@@ -235,7 +235,7 @@ static void train_batch(struct trainer *t, int epoch, int64_t from, int64_t to, 
     }
     sums[1] += weight;
     if (weight > 0)
-        adamw_update(t->params, t->grads, t->m, t->v, 0, t->layout.N, &t->layout, &adamw,
+        adamw_update(t->params, NULL, t->grads, t->m, t->v, 0, t->layout.N, &t->layout, &adamw,
                      1.0 / weight, ++t->step);
 }
 

@@ -3,6 +3,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "model/layout.h"
+#include "optim/reducer.h"
 #include "train/precision.h"
 
 /* Resident program, MPI, OpenBLAS's packing buffers and HDF5, as seen on a small model. */
@@ -19,6 +20,7 @@ void plan_model_shape(struct model_shape *shape, const struct settings *settings
                              .max_length = settings->data.seq_len,
                              .max_segments = settings->training.micro_batch,
                              .trains = trains,
+                             .grads_elsewhere = trains, /* the optimizer's: see optim/reducer.h */
                              .trainable_layers = is_suffix ? settings->model.trainable_layers : 0,
                              .elem = precision_elem(settings),
                              .recompute = settings->training.recompute};
@@ -53,7 +55,8 @@ ft_status memory_plan_of_shape(struct memory_plan *plan, const struct comm *comm
     layout_destroy(&layout);
     plan->params = (4 + (shape->elem == ELEM_BF16 ? 2 : 0)) * (N + n_frozen);
     if (shape->trains) {
-        plan->grads = 4 * N;
+        plan->grads = 4 * N + reducer_extra_bytes(comm, N, settings->distributed.bucket_mb,
+                                                  settings->distributed.wire == WIRE_BF16);
         plan->moments = 8 * (settings->distributed.zero ? (N + size - 1) / size : N);
     }
     FT_TRY(model_activation_bytes(&plan->activations, config, shape));

@@ -5,6 +5,9 @@
 #include "base/mem.h"
 #include "train/trainer.h"
 
+/* Elements that are gathered by one call of MPI. */
+enum { GATHER_CHUNK = 16 << 20 };
+
 static ft_status same_content(const char *key, const char *now, const char *then)
 {
     if (strcmp(now, then) == 0)
@@ -65,8 +68,8 @@ static ft_status load_state(struct trainer *t, int64_t step)
     ckpt_meta_clear(&state.meta);
     model_round_params(s->model);
     if (!o->zero) { /* every rank keeps all moments */
-        comm_gather_slices_f32(s->comm, o->m, o->first, o->chunk);
-        comm_gather_slices_f32(s->comm, o->v, o->first, o->chunk);
+        comm_gather_slices_f32(s->comm, o->m, o->first, GATHER_CHUNK);
+        comm_gather_slices_f32(s->comm, o->v, o->first, GATHER_CHUNK);
     }
     return FT_OK;
 }

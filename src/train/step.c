@@ -1,8 +1,9 @@
 /*
- * A step has three collectives whatever happens on a rank: the sum of (loss, tokens, failures, stop
- * flags, clock), the reduction of gradients with its norm, and the sharing of parameters. A local
- * failure rides in the first as a count, so that the agreement about its message is entered by all
- * ranks or by none.
+ * A step has three exchanges whatever happens on a rank: the reduction of gradients, which begins
+ * in the backward pass of the last micro-batch; the sum of (loss, tokens, failures, stop flags,
+ * clock); norm and sharing of parameters. A local failure rides in the second as a count, so that
+ * the agreement about its message is entered by all ranks or by none; that rank's gradients are
+ * reduced as they are, and nobody uses the sum.
  */
 #include <math.h>
 #include <string.h>
@@ -27,22 +28,52 @@ static double divisor_of(const struct batch *batch, const float *class_weights)
     return sum;
 }
 
+static void gradients_are_final(void *reducer, int64_t from)
+{
+    reducer_ready(reducer, from);
+}
+
+/* Forward and backward of one micro-batch; in the last one gradients become final. */
+static double pass(struct trainer *t, bool is_last)
+{
+    struct session *s = t->session;
+    timers_start(&s->timers);
+    if (is_last && s->settings->distributed.overlap)
+        s->model->watch = gradients_are_final;
+    s->model->watch_context = t->optimizer->reducer;
+    const double loss = model_loss_backward(s->model, &t->batch);
+    s->model->watch = NULL;
+    timers_stop(&s->timers, PHASE_COMPUTE);
+    timers_move(&s->timers, PHASE_COMPUTE, PHASE_COMMUNICATION,
+                reducer_take_seconds(t->optimizer->reducer));
+    return loss;
+}
+
+static ft_status fill(struct trainer *t, const struct step_plan *plan, int64_t position, int n)
+{
+    struct session *s = t->session;
+    const struct sample_set *set = &s->train.samples;
+    timers_start(&s->timers);
+    for (int i = 0; i < n; i++)
+        t->batch.windows[i] = loader_window((uint64_t)s->settings->seed, s->settings->data.shuffle,
+                                            set->n, plan->epoch, position + i);
+    const ft_status status = sample_set_fill(&t->batch, set, t->batch.windows, n);
+    timers_stop(&s->timers, PHASE_DATA);
+    return status;
+}
+
 /* Forward and backward of this rank's sequences; gradients and sums grow. Local. */
 static ft_status compute(double *sums, struct trainer *t, const struct step_plan *plan)
 {
     const struct settings *settings = t->session->settings;
     const struct session *session = t->session;
-    const struct sample_set *set = &session->train.samples;
     FT_TRY(fault_point("step"));
     t->batch.dropout_key = dropout_key((uint64_t)settings->seed, plan->epoch);
     for (int micro = 0; micro < plan->n_micro; micro++) {
         int64_t position;
         const int n = loader_micro(&position, plan, micro);
-        for (int i = 0; i < n; i++)
-            t->batch.windows[i] = loader_window((uint64_t)settings->seed, settings->data.shuffle,
-                                                set->n, plan->epoch, position + i);
-        FT_TRY(sample_set_fill(&t->batch, set, t->batch.windows, n));
-        sums[SUM_LOSS] += model_loss_backward(session->model, &t->batch);
+        FT_TRY(fill(t, plan, position, n));
+        sums[SUM_LOSS] += pass(t, micro == plan->n_micro - 1);
         sums[SUM_DIVISOR] += divisor_of(&t->batch, session->class_weights);
         sums[SUM_TOKENS] +=
             (double)(session->config.head.n_labels > 0 ? t->batch.n_tokens : t->batch.n_supervised);
@@ -65,6 +96,7 @@ static void clear(float *x, int64_t n)
         memset(x + at, 0, (size_t)(n - at < BLOCK ? n - at : BLOCK) * sizeof *x);
 }
 
+/* Ends the reduction of gradients and sums up what rides with it. Collective. */
 static ft_status share_sums(double *sums, struct trainer *t, ft_status local, int64_t step)
 {
     struct comm *comm = t->session->comm;
@@ -72,8 +104,10 @@ static ft_status share_sums(double *sums, struct trainer *t, ft_status local, in
     sums[SUM_STOP] = signals_stop_requested();
     sums[SUM_CLOCK] = comm_rank(comm) == 0 && clock_says_checkpoint(t);
     timers_start(&t->session->timers);
+    reducer_finish(t->optimizer->reducer);
     comm_sum_f64(comm, sums, N_SUMS);
-    timers_stop(&t->session->timers, PHASE_WAIT);
+    timers_stop(&t->session->timers, PHASE_COMMUNICATION);
+    (void)reducer_take_seconds(t->optimizer->reducer);
     if (sums[SUM_FAILED] > 0)
         return comm_agree(comm, local);
     if (!isfinite(sums[SUM_LOSS]))
@@ -88,6 +122,7 @@ static ft_status update(struct step_metrics *m, struct trainer *t, double diviso
 {
     const struct settings *settings = t->session->settings;
     struct model *model = t->session->model;
+    const int64_t from = model->trainable_from;
     m->lr = schedule_lr(&t->schedule, step);
     const struct adamw_hyper hyper = {.lr = m->lr,
                                       .head_lr = settings->training.head_lr * m->lr /
@@ -98,11 +133,12 @@ static ft_status update(struct step_metrics *m, struct trainer *t, double diviso
                                       .weight_decay = settings->training.weight_decay,
                                       .clip = settings->training.clip};
     timers_start(&t->session->timers);
-    const ft_status status = optimizer_step(&m->grad_norm, t->optimizer, t->session->comm,
-                                            model->params + model->trainable_from, model->grads,
-                                            model->trainable, &hyper, divisor, step);
-    model_round_params(model);
+    const ft_status status = optimizer_step(
+        &m->grad_norm, t->optimizer, t->session->comm, model->params + from,
+        model->params16 ? model->params16 + from : NULL, model->trainable, &hyper, divisor, step);
     timers_stop(&t->session->timers, PHASE_OPTIMIZER);
+    timers_move(&t->session->timers, PHASE_OPTIMIZER, PHASE_COMMUNICATION,
+                reducer_take_seconds(t->optimizer->reducer));
     return status;
 }
 
@@ -117,8 +153,8 @@ ft_status trainer_step(struct step_outcome *out, struct trainer *t, int64_t step
                 settings->training.micro_batch, comm_rank(comm), comm_size(comm));
     timers_start(&t->session->timers);
     clear(t->session->model->grads, t->session->model->trainable->N);
-    const ft_status local = compute(sums, t, &plan);
     timers_stop(&t->session->timers, PHASE_COMPUTE);
+    const ft_status local = compute(sums, t, &plan);
     FT_TRY(share_sums(sums, t, local, step)); /* equal on all ranks */
     const int64_t within = (step - 1) % t->steps_per_epoch + 1;
     out->metrics = (struct step_metrics){

@@ -2,10 +2,11 @@
 
 #include "base/buffer.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/timer.h"
 
-static const char *const names[N_PHASES] = {"model", "data",     "compute",    "optimizer",
-                                            "wait",  "evaluate", "checkpoint", "export"};
+static const char *const names[N_PHASES] = {"model",     "data",     "compute",    "communication",
+                                            "optimizer", "evaluate", "checkpoint", "export"};
 
 void timers_start(struct timers *timers)
 {
@@ -15,6 +16,24 @@ void timers_start(struct timers *timers)
 void timers_stop(struct timers *timers, enum phase phase)
 {
     timers->seconds[phase] += timer_now() - timers->started;
+}
+
+void timers_move(struct timers *timers, enum phase from, enum phase to, double seconds)
+{
+    timers->seconds[from] -= seconds;
+    timers->seconds[to] += seconds;
+}
+
+static void show_table(const double *min, const double *sum, const double *max, int size)
+{
+    double total = 0;
+    for (int i = 0; i < N_PHASES; i++)
+        total += sum[i];
+    log_info("%-14s %11s %11s %11s %7s", "seconds", "min", "avg", "max", "share");
+    for (int i = 0; i < N_PHASES; i++)
+        if (max[i] > 0)
+            log_info("  %-12s %11.3f %11.3f %11.3f %5.1f %%", names[i], min[i], sum[i] / size,
+                     max[i], 100.0 * sum[i] / total);
 }
 
 static ft_status write_table(const double *min, const double *sum, const double *max, int size,
@@ -41,6 +60,7 @@ ft_status timers_write(const struct timers *timers, struct comm *comm, const cha
     comm_min_f64(comm, min, N_PHASES);
     comm_sum_f64(comm, sum, N_PHASES);
     comm_max_f64(comm, max, N_PHASES);
+    show_table(min, sum, max, comm_size(comm));
     return comm_agree(comm, comm_rank(comm) == 0 ? write_table(min, sum, max, comm_size(comm), path)
                                                  : FT_OK);
 }

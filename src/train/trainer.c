@@ -60,8 +60,6 @@ static ft_status open_local(struct trainer *t)
     FT_TRY(fault_point("allocate"));
     plan_steps(t);
     FT_TRY(session_create_batch(&t->batch, s));
-    FT_TRY(optimizer_create(&t->optimizer, s->comm, s->model->trainable->N,
-                            s->settings->distributed.zero, s->settings->distributed.bucket_mb));
     FT_TRY(FT_ALLOC(t->meta.loss, t->total_steps));
     return describe_run(t);
 }
@@ -71,6 +69,10 @@ ft_status trainer_open(struct trainer *t, struct session *session)
     *t = (struct trainer){.session = session};
     FT_AGREE(session->comm, open_local(t));
     const struct settings *s = session->settings;
+    FT_TRY(optimizer_create(&t->optimizer, session->comm, session->model->trainable->N,
+                            s->distributed.zero, s->distributed.bucket_mb,
+                            s->distributed.wire == WIRE_BF16));
+    session->model->grads = t->optimizer->grads;
     log_info("%lld %s of %s%d tokens, %lld steps an epoch of %d sequences, %lld steps in all",
              (long long)session->train.samples.n,
              session->config.head.n_labels > 0 ? "documents" : "windows",
@@ -239,6 +241,8 @@ ft_status trainer_run(struct trainer *t)
 void trainer_close(struct trainer *t)
 {
     (void)metrics_close(&t->metrics);
+    if (t->optimizer)
+        t->session->model->grads = NULL;
     optimizer_destroy(&t->optimizer);
     batch_destroy(&t->batch);
     ckpt_meta_clear(&t->meta);

@@ -24,7 +24,7 @@ for np in 1 2 3; do
     expect ".ranks == $np and .sgemm_gflops > 0 and .of_product > 0 and .triad_all_gbs == null"
     expect '.step_s >= .adamw_s and .forward_s > 0 and .attention_s > 0 and .tokens_per_s > 0'
     expect '(16 / .tokens_per_s / .step_s - 1 | fabs) < 0.01'
-    expect "if $np == 1 then .latency_s == null else .large_bytes == 3996 and .large_s > 0 and .gather_s > 0 end"
+    expect "if $np == 1 then .latency_s == null else .large_bytes == 3996 and .large_s > 0 and .reduce_s > 0 and .gather_s > 0 end"
 done
 "$bench" "$model" --only steps --steps 1 --seq-len 8 --random-weights >"$work/out" 2>"$work/err" || fail "random weights"
 expect '.sgemm_gflops == null and .peak_gib > 0'

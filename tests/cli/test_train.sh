@@ -9,8 +9,27 @@ for np in 1 2 3 4; do
 done
 grep -q "23 windows" err || fail "the corpus has not 23 windows"
 [ "$(losses np1 | wc -l)" -eq 20 ] || fail "not 20 steps"
-train 3 zero0 distributed.zero=0 || fail "zero 0"
-same_losses np1 zero0 1e-5 || fail "losses of zero 0 differ"
+# whatever is summed when and kept where: the same bits at one number of ranks
+for how in zero=0 overlap=false "zero=0 distributed.overlap=false" bucket_mb=1 wire=bf16; do
+    rm -rf how
+    train 3 how distributed.$how || fail "$how"
+    [ "$(losses np3)" = "$(losses how)" ] || fail "$how: losses differ"
+    cmp -s {np3,how}/final/model.safetensors || fail "$how: final models differ"
+done
+# as on three nodes, and on two; with gradients sent as bf16
+for ranks in 1 2; do
+    rm -rf nodes half
+    FT_NODE_RANKS=$ranks train 3 nodes || fail "nodes of $ranks"
+    same_losses np1 nodes 1e-5 || fail "nodes of $ranks: losses differ"
+    FT_NODE_RANKS=$ranks train 3 half distributed.wire=bf16 || fail "wire bf16, nodes of $ranks"
+    same_losses np1 half 2e-3 || fail "wire bf16, nodes of $ranks: losses differ"
+    [ "$(losses nodes)" != "$(losses half)" ] || fail "wire bf16, nodes of $ranks: nothing is rounded"
+done
+for phase in model data compute communication optimizer checkpoint export; do
+    [ "$(jq ".$phase.max > 0 and .$phase.min <= .$phase.max" np3/timers.json)" = true ] ||
+        fail "timers.json: $phase is $(jq -c ".$phase" np3/timers.json)"
+    grep -q "^finetune: *$phase .* %" err || fail "no line about $phase at the end"
+done
 for np in 1 4; do # a rank without work
     train $np few$np training.global_batch=3 || fail "global batch 3 at np $np"
 done

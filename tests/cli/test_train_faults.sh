@@ -22,6 +22,12 @@ for rank in 0 1 2; do
         rm -rf out-$phase
         try $phase $rank out-$phase training.max_steps=2
     done
+    for how in "distributed.overlap=false" "distributed.zero=0" "distributed.bucket_mb=1"; do
+        rm -rf out-step
+        try step $rank out-step training.max_steps=2 $how
+    done
+    rm -rf out-step # as on three nodes
+    FT_NODE_RANKS=1 try step $rank out-step training.max_steps=2
     rm -rf out-evaluate
     try evaluate $rank out-evaluate data.validation=validation.jsonl training.eval_every=1
     for phase in prepare-read prepare-write; do

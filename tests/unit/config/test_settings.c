@@ -43,6 +43,7 @@ static void test_defaults(void)
     CHECK(s->training.micro_batch == 4 && s->training.global_batch == 32);
     CHECK(s->checkpoint.keep == 2 && s->checkpoint.every_minutes == 30.0);
     CHECK(s->distributed.zero == 1 && s->distributed.bucket_mb == 32);
+    CHECK(s->distributed.overlap && s->distributed.wire == WIRE_FP32);
     CHECK_FAILS(settings_require_training(s), FT_ERR_USAGE, "data.train is missing");
     settings_destroy(&s);
     CHECK(s == NULL);
@@ -319,11 +320,19 @@ static void test_round_trip(void)
 
 static void test_resume(void)
 {
-    static char *may[] = {
-        "training.max_steps=7", "training.epochs=3",         "training.micro_batch=1",
-        "data.test=/t",         "distributed.zero=0",        "distributed.bucket_mb=5",
-        "checkpoint.keep=9",    "checkpoint.every_steps=3",  "output.dir=/o",
-        "data.cache=/c",        "checkpoint.every_minutes=2"};
+    static char *may[] = {"training.max_steps=7",
+                          "training.epochs=3",
+                          "training.micro_batch=1",
+                          "data.test=/t",
+                          "distributed.zero=0",
+                          "distributed.bucket_mb=5",
+                          "distributed.overlap=false",
+                          "distributed.wire=bf16",
+                          "checkpoint.keep=9",
+                          "checkpoint.every_steps=3",
+                          "output.dir=/o",
+                          "data.cache=/c",
+                          "checkpoint.every_minutes=2"};
     static char *must_not[] = {"training.lr=1e-3",   "seed=1",
                                "data.seq_len=64",    "data.train=/other",
                                "model.path=/other",  "training.global_batch=8",

@@ -100,7 +100,7 @@ static void check_steps(struct world *w)
         CHECK_CLOSE(model_loss_backward(model, &w->batch) / w->total, losses[step - 1], exact);
         const double norm = sqrt(sum_of_squares(model->grads, N)) / w->total;
         const double factor = norm + 1e-6 > hyper.clip ? hyper.clip / (norm + 1e-6) : 1.0;
-        adamw_update(model->params, model->grads, m, v, 0, N, model->layout, &hyper,
+        adamw_update(model->params, NULL, model->grads, m, v, 0, N, model->layout, &hyper,
                      factor / w->total, step);
     }
     check_tensors(w, "adamw", model->params, exact);

@@ -127,8 +127,8 @@ static void check_steps(struct model *model, const char *folder)
         const double norm = sqrt(sum_of_squares(model->grads, N)) / n;
         CHECK_CLOSE(norm, norms[step - 1], exact);
         const double factor = norm + 1e-6 > hyper.clip ? hyper.clip / (norm + 1e-6) : 1.0;
-        adamw_update(model->params, model->grads, m, v, 0, N, model->layout, &hyper, factor / n,
-                     step);
+        adamw_update(model->params, NULL, model->grads, m, v, 0, N, model->layout, &hyper,
+                     factor / n, step);
     }
     for (int i = 0; i < model->layout->n_tensors; i++) {
         const struct tensor_spec *t = &model->layout->tensors[i];
