@@ -42,10 +42,20 @@ void document_reader_init(struct document_reader *reader, const char *text_field
 void document_reader_clear(struct document_reader *reader);
 
 /**
+ * Finds the columns in the header of a CSV file, in which the cursor is. Local.
+ *
+ * @return as document_read
+ */
+ft_status document_reader_columns(struct document_reader *reader,
+                                  const struct record_cursor *cursor, const struct source *file);
+
+/**
  * Decodes the fields of a record. Local.
  *
  * The label of a JSON object is a string, or a number, true or false as it is written there.
  *
+ * @param[in]  cursor    in the record's file; NULL where that is no CSV file or the reader knows its
+ *                       columns
  * @param[out] document  borrowed until the next call or until the cursor moves; the text may hold
  *                       zero bytes
  * @return FT_OK; FT_ERR_INPUT with file, line and byte: invalid UTF-8 or JSON, no object, field

@@ -27,6 +27,8 @@ struct tokenizer_model {
     void (*hash)(const struct tokenizer *t, struct hash_state *state);
     /** Makes ready what a reader has filled. */
     ft_status (*finish)(struct tokenizer *t);
+    /** Gives a copy of t scratch memory of its own. */
+    ft_status (*share)(struct tokenizer *copy, const struct tokenizer *t);
     /** Appends the members normalizer, pre_tokenizer, decoder and model of a tokenizer.json. */
     ft_status (*write)(const struct tokenizer *t, struct buffer *out);
     const char *(*describe)(const struct tokenizer *t);
@@ -39,6 +41,7 @@ enum token_role { ROLE_BOS, ROLE_EOS, ROLE_UNK, ROLE_SEP, ROLE_PAD, ROLE_CLS, RO
 
 struct tokenizer {
     const struct tokenizer_model *model;
+    bool shares;        /**< all but scratch memory is another's: tokenizer_share */
     struct vocab vocab; /**< the model's tokens, then the added ones that the model lacks */
     int32_t n_model;    /**< ids below are the model's, those from here on were added */
     struct added added;

@@ -23,6 +23,9 @@ struct split;
 /** Compiles the splitter of a kind; split_close. */
 ft_status split_open(struct split **out, enum split_kind kind);
 
+/** Another one for another thread; both may match at the same time. split closes last. */
+ft_status split_share(struct split **out, const struct split *split);
+
 /** Takes *split (may be NULL) and sets it to NULL. */
 void split_close(struct split **split);
 

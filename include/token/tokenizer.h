@@ -5,7 +5,8 @@
  * tokenizer.json or from a GGUF file's own metadata, and WordPiece of the BERT family, from a
  * folder. What such a file says beyond the families'
  * forms is an error that names it, never a guess. Nothing here is collective; one tokenizer is used
- * by one thread at a time, because its scratch memory and its cache of words are inside.
+ * by one thread at a time, because its scratch memory and its cache of words (4 MiB) are inside:
+ * each other thread takes one of tokenizer_share.
  */
 #ifndef FT_TOKEN_TOKENIZER_H
 #define FT_TOKEN_TOKENIZER_H
@@ -51,6 +52,14 @@ ft_status tokenizer_open(struct tokenizer **out, const char *model_path);
 /** As tokenizer_open for the text of a tokenizer.json in memory: no EOS. Keeps nothing of text. */
 ft_status tokenizer_open_json(struct tokenizer **out, const char *text, size_t bytes,
                               const char *name);
+
+/**
+ * Gives another tokenizer for another thread: it reads the tables of t, which must be closed after
+ * it, and gives the same ids at the same time.
+ *
+ * @return FT_OK; FT_ERR_INTERNAL (memory)
+ */
+ft_status tokenizer_share(struct tokenizer **out, const struct tokenizer *t);
 
 /** Takes *t (may be NULL) and sets it to NULL. */
 void tokenizer_close(struct tokenizer **t);

@@ -38,6 +38,12 @@ ft_status wordpiece_begin(struct wordpiece *w, const struct vocab *vocab, const 
 ft_status wordpiece_encode(struct wordpiece *w, struct token_list *out, const char *word,
                            size_t bytes);
 
+/** As bpe_share: out reads the tables of w, which must live longer. wordpiece_clear_scratch. */
+ft_status wordpiece_share(struct wordpiece *out, const struct wordpiece *w);
+
+/** Releases what wordpiece_share gave. */
+void wordpiece_clear_scratch(struct wordpiece *w);
+
 void wordpiece_clear(struct wordpiece *w);
 
 #endif

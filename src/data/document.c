@@ -212,9 +212,8 @@ static ft_status check_column(const struct document_field *field, const struct r
                        field->name, (int)(row->bytes < 200 ? row->bytes : 200), row->data);
 }
 
-/* Finds the columns in the header of the file that the cursor reads. */
-static ft_status read_header(struct document_reader *reader, const struct record_cursor *cursor,
-                             const struct source *file)
+ft_status document_reader_columns(struct document_reader *reader,
+                                  const struct record_cursor *cursor, const struct source *file)
 {
     const struct buffer *header = &cursor->header;
     struct buffer *name = &reader->text.value;
@@ -243,7 +242,7 @@ static ft_status read_csv(struct document_reader *reader, const struct record_cu
     bool has_more = true;
     int64_t n = 0;
     if (reader->file != record->file)
-        FT_TRY(read_header(reader, cursor, record->file));
+        FT_TRY(document_reader_columns(reader, cursor, record->file));
     for (; has_more; n++) {
         struct document_field *field = n == reader->text.column    ? &reader->text
                                        : n == reader->label.column ? &reader->label

@@ -8,6 +8,8 @@
  * Labelled documents are numbered over all sources, which takes a pass that counts them; only so
  * can a document of the shards be found in its file again (data/texts.c).
  *
+ * Within a rank all OpenMP threads tokenise (data/encoder.c).
+ *
  * Ranks agree after every 16 MiB of a part, so that one rank's bad line ends the job in seconds,
  * not after the others' hours.
  */
@@ -23,8 +25,7 @@
 
 #include "base/mem.h"
 #include "base/signals.h"
-#include "base/utf8.h"
-#include "data/document.h"
+#include "data/encoder.h"
 #include "data/record.h"
 #include "data/split.h"
 #include "data/token_writer.h"
@@ -36,7 +37,7 @@ struct preparation {
     const struct corpus_request *request;
     struct tokenizer *tokenizer;
     struct record_cursor cursor;
-    struct document_reader reader;
+    struct encoder *encoder;
     struct token_writer writer;
     struct token_set_info info;
     struct token_set_wanted wanted;
@@ -64,81 +65,63 @@ static ft_status count_documents(int64_t *first, struct comm *comm, const struct
     return FT_OK;
 }
 
-static bool is_space(uint32_t code)
+/* Takes what the encoder made of a document. */
+static ft_status add_document(void *context, const struct encoded *document)
 {
-    return (code >= 9 && code <= 13) || code == ' ' || code == 0x85 || code == 0xa0 ||
-           code == 0x1680 || (code >= 0x2000 && code <= 0x200a) || code == 0x2028 ||
-           code == 0x2029 || code == 0x202f || code == 0x205f || code == 0x3000;
-}
-
-static bool is_blank(const char *text, size_t bytes)
-{
-    int length;
-    for (size_t at = 0; at < bytes; at += (size_t)length)
-        if (!is_space(utf8_decode(text + at, &length)))
-            return false;
-    return true;
-}
-
-/* A text within the tokenizer's template; one without tokens of its own is nothing to learn from.
- */
-static ft_status add_labelled(struct preparation *p, const struct document *document,
-                              int64_t number)
-{
+    struct preparation *p = context;
     struct token_list *tokens = &p->writer.tokens;
     const int64_t start = tokens->n;
-    int64_t n_text = 0;
-    if (!is_blank(document->text, document->bytes))
-        FT_TRY(tokenizer_encode_document(p->tokenizer, tokens, document->text, document->bytes,
-                                         p->request->seq_len, &n_text));
-    if (n_text == 0) {
-        tokens->n = start;
+    if (document->n_ids == 0) {
         p->info.n_skipped++;
         return FT_OK;
     }
+    FT_TRY(token_list_append(tokens, document->ids, document->n_ids));
     const struct document_label label = {.name = document->label,
                                          .bytes = document->label_bytes,
-                                         .number = number,
-                                         .n_cut = n_text + tokenizer_template_size(p->tokenizer) -
-                                                  (tokens->n - start)};
-    return token_writer_document(&p->writer, start, (int64_t)document->bytes, &label);
-}
-
-static ft_status add_document(struct preparation *p, const struct record *record, int64_t number)
-{
-    struct document document;
-    struct token_list *tokens = &p->writer.tokens;
-    const int64_t start = tokens->n;
-    FT_TRY(document_read(&document, &p->reader, &p->cursor, record));
-    if (document.label)
-        return add_labelled(p, &document, number);
-    FT_TRY(tokenizer_encode(p->tokenizer, tokens, document.text, document.bytes));
-    if (tokens->n == start) {
-        p->info.n_skipped++;
-        return FT_OK;
-    }
+                                         .number = document->number,
+                                         .n_cut = document->n_text - document->n_ids +
+                                                  tokenizer_template_size(p->tokenizer)};
     const int32_t eos = tokenizer_eos(p->tokenizer);
-    FT_TRY(token_list_append(tokens, &eos, 1));
-    return token_writer_document(&p->writer, start, (int64_t)document.bytes, NULL);
+    if (!document->label)
+        FT_TRY(token_list_append(tokens, &eos, 1));
+    return token_writer_document(&p->writer, start, document->text_bytes,
+                                 document->label ? &label : NULL);
 }
 
-/* This rank's documents up to a place in the row. */
-static ft_status add_documents(struct preparation *p, int64_t limit)
+/* The next record of this rank that starts before limit and belongs to the part that is wanted. */
+static ft_status next_record(struct preparation *p, struct record *record, bool *has, int64_t limit)
 {
     const struct corpus_request *request = p->request;
     const double fraction = request->validation_fraction;
-    struct record record;
     for (;;) {
-        bool has;
-        FT_TRY(record_next(&p->cursor, &record, &has, limit));
-        if (!has)
+        FT_TRY(record_next(&p->cursor, record, has, limit));
+        if (!*has)
             return FT_OK;
         if (signals_stop_requested())
             return ft_fail(FT_STOPPED, "stopped on request while the corpus was being prepared");
         const int64_t number = p->number++;
         if (fraction <= 0 ||
             split_is_validation(request->seed, number, fraction) == (request->want_validation != 0))
-            FT_TRY(add_document(p, &record, number));
+            return FT_OK;
+    }
+}
+
+/* This rank's documents up to a place in the row. */
+static ft_status add_documents(struct preparation *p, int64_t limit)
+{
+    char text[FT_ERR_TEXT_MAX];
+    struct record record;
+    bool has = true;
+    for (;;) {
+        const ft_status status = next_record(p, &record, &has, limit);
+        if (status != FT_OK) { /* documents before it may be bad too, and are told of first */
+            (void)snprintf(text, sizeof text, "%s", ft_error_text());
+            FT_TRY(encoder_flush(p->encoder));
+            return ft_fail(status, "%s", text);
+        }
+        if (!has)
+            return encoder_flush(p->encoder);
+        FT_TRY(encoder_add(p->encoder, &p->cursor, &record, p->number - 1));
     }
 }
 
@@ -251,14 +234,28 @@ static ft_status refuse_empty(const struct corpus_request *r, const struct sourc
                    (long long)n_skipped, is_split ? " and data.validation_fraction" : "");
 }
 
+static ft_status open_encoder(struct preparation *p)
+{
+    const struct corpus_request *r = p->request;
+    const struct encoder_request request = {.tokenizer = p->tokenizer,
+                                            .text_field = r->text_field,
+                                            .label_field = r->label_field,
+                                            .max_tokens = r->seq_len,
+                                            .use = add_document,
+                                            .context = p};
+    return encoder_open(&p->encoder, &request);
+}
+
 static ft_status fill_and_commit(struct token_set *set, struct preparation *p, struct comm *comm,
                                  const struct source *files, int64_t n_files)
 {
     const int64_t total = files[n_files - 1].first + files[n_files - 1].bytes + 1 - files[0].first;
     if (p->request->validation_fraction > 0 || p->request->label_field)
         FT_TRY(count_documents(&p->number, comm, files, n_files));
+    FT_AGREE(comm, open_encoder(p));
     FT_TRY(record_open(&p->cursor, comm, files, n_files, false));
     FT_TRY(tokenise(p, comm, total));
+    encoder_close(&p->encoder);
     int64_t n_documents = p->writer.n_written;
     comm_sum_i64(comm, &n_documents, 1);
     if (n_documents == 0)
@@ -285,7 +282,6 @@ ft_status prepare_shards(struct token_set *set, struct comm *comm,
         (struct token_set_wanted){p->info.tokenizer_hash, p->info.key, info->max_tokens, false};
     p->cursor.fd = -1;
     (void)snprintf(p->folder, sizeof p->folder, "%s", folder);
-    document_reader_init(&p->reader, request->text_field, request->label_field);
     token_writer_init(&p->writer, p->temporary, &p->info, comm_rank(comm));
     status = comm_agree(comm, comm_rank(comm) == 0 ? make_temporary(p, comm_host(comm)) : FT_OK);
     if (status == FT_OK) {
@@ -299,7 +295,7 @@ ft_status prepare_shards(struct token_set *set, struct comm *comm,
         (void)ft_fail(status, "%s", text);
     }
     record_close(&p->cursor);
-    document_reader_clear(&p->reader);
+    encoder_close(&p->encoder);
     token_writer_clear(&p->writer);
     mem_free(p);
     return status;

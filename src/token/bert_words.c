@@ -85,6 +85,11 @@ static ft_status finish(struct tokenizer *t)
     return FT_OK;
 }
 
+static ft_status share(struct tokenizer *copy, const struct tokenizer *t)
+{
+    return wordpiece_share(&copy->wordpiece, &t->wordpiece);
+}
+
 static ft_status write_members(const struct tokenizer *t, struct buffer *out)
 {
     const struct bert *b = &t->bert;
@@ -122,5 +127,6 @@ const struct tokenizer_model tokenizer_wordpiece = {.normalise = normalise,
                                                     .decode = decode,
                                                     .hash = hash,
                                                     .finish = finish,
+                                                    .share = share,
                                                     .write = write_members,
                                                     .describe = describe};

@@ -80,14 +80,29 @@ ft_status bpe_add_merge(struct bpe *bpe, const char *left, size_t left_bytes, co
     return FT_OK;
 }
 
-void bpe_clear(struct bpe *bpe)
+ft_status bpe_share(struct bpe *out, const struct bpe *bpe)
 {
-    map_clear(&bpe->merges);
-    mem_free(bpe->pairs);
-    mem_free(bpe->symbols);
-    mem_free(bpe->candidates);
+    *out = *bpe;
+    out->symbols = NULL;
+    out->candidates = NULL;
+    out->symbols_capacity = out->candidates_capacity = 0;
+    out->text = (struct buffer){0};
+    return word_cache_create(&out->cache);
+}
+
+void bpe_clear_scratch(struct bpe *bpe)
+{
+    FT_FREE(bpe->symbols);
+    FT_FREE(bpe->candidates);
     word_cache_clear(&bpe->cache);
     buffer_clear(&bpe->text);
+}
+
+void bpe_clear(struct bpe *bpe)
+{
+    bpe_clear_scratch(bpe);
+    map_clear(&bpe->merges);
+    mem_free(bpe->pairs);
     *bpe = (struct bpe){0};
 }
 

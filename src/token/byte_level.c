@@ -63,6 +63,12 @@ static ft_status finish(struct tokenizer *t)
     return split_open(&t->split, t->kind);
 }
 
+static ft_status share(struct tokenizer *copy, const struct tokenizer *t)
+{
+    FT_TRY(bpe_share(&copy->bpe, &t->bpe));
+    return split_share(&copy->split, t->split);
+}
+
 static const char *describe(const struct tokenizer *t)
 {
     static const char *const KINDS[SPLIT_KINDS] = {
@@ -131,5 +137,6 @@ const struct tokenizer_model tokenizer_byte_level = {.normalise = normalise,
                                                      .decode = decode,
                                                      .hash = hash,
                                                      .finish = finish,
+                                                     .share = share,
                                                      .write = write_members,
                                                      .describe = describe};

@@ -49,6 +49,7 @@ struct split {
     pcre2_code *code;
     pcre2_match_data *match;
     bool compiled; /* to machine code */
+    bool shares;   /* code is another's */
 };
 
 const char *split_name(enum split_kind kind)
@@ -83,7 +84,6 @@ static void release(void *block, void *unused)
 
 static ft_status compile(struct split *s, enum split_kind kind)
 {
-    enum { STACK_START = 32 << 10, STACK_MAX = 1 << 20 };
     int error = 0;
     PCRE2_SIZE offset = 0;
     pcre2_compile_context *options = pcre2_compile_context_create(s->general);
@@ -95,12 +95,19 @@ static ft_status compile(struct split *s, enum split_kind kind)
     if (!s->code)
         return ft_fail(FT_ERR_INTERNAL, "PCRE2 error %d at offset %zu of the %s splitter", error,
                        (size_t)offset, KINDS[kind].name);
+    s->compiled = pcre2_jit_compile(s->code, PCRE2_JIT_COMPLETE) == 0;
+    return FT_OK;
+}
+
+/** What matching writes to. */
+static ft_status make_scratch(struct split *s)
+{
+    enum { STACK_START = 32 << 10, STACK_MAX = 1 << 20 };
     s->match = pcre2_match_data_create_from_pattern(s->code, s->general);
     s->context = pcre2_match_context_create(s->general);
     if (!s->match || !s->context)
         return ft_fail(FT_ERR_INTERNAL, "out of memory: regular expression");
     (void)pcre2_set_match_limit(s->context, UINT32_MAX);
-    s->compiled = pcre2_jit_compile(s->code, PCRE2_JIT_COMPLETE) == 0;
     if (s->compiled) {
         s->stack = pcre2_jit_stack_create(STACK_START, STACK_MAX, s->general);
         s->compiled = s->stack != NULL;
@@ -109,16 +116,39 @@ static ft_status compile(struct split *s, enum split_kind kind)
     return FT_OK;
 }
 
+/** A splitter without code. */
+static ft_status create(struct split **out)
+{
+    FT_TRY(FT_ALLOC(*out, 1));
+    (*out)->general = pcre2_general_context_create(allocate, release, NULL);
+    return (*out)->general ? FT_OK : ft_fail(FT_ERR_INTERNAL, "out of memory: regular expression");
+}
+
 ft_status split_open(struct split **out, enum split_kind kind)
 {
-    struct split *s = NULL;
-    FT_TRY(FT_ALLOC(s, 1));
-    s->general = pcre2_general_context_create(allocate, release, NULL);
-    ft_status status = s->general ? compile(s, kind)
-                                  : ft_fail(FT_ERR_INTERNAL, "out of memory: regular expression");
+    *out = NULL;
+    ft_status status = create(out);
+    if (status == FT_OK)
+        status = compile(*out, kind);
+    if (status == FT_OK)
+        status = make_scratch(*out);
     if (status != FT_OK)
-        split_close(&s);
-    *out = s;
+        split_close(out);
+    return status;
+}
+
+ft_status split_share(struct split **out, const struct split *split)
+{
+    *out = NULL;
+    ft_status status = create(out);
+    if (status == FT_OK) {
+        (*out)->code = split->code;
+        (*out)->compiled = split->compiled;
+        (*out)->shares = true;
+        status = make_scratch(*out);
+    }
+    if (status != FT_OK)
+        split_close(out);
     return status;
 }
 
@@ -130,7 +160,8 @@ void split_close(struct split **split)
     pcre2_match_data_free(s->match);
     pcre2_match_context_free(s->context);
     pcre2_jit_stack_free(s->stack);
-    pcre2_code_free(s->code);
+    if (!s->shares)
+        pcre2_code_free(s->code);
     pcre2_general_context_free(s->general);
     FT_FREE(*split);
 }

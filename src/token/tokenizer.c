@@ -78,12 +78,25 @@ ft_status tokenizer_open_json(struct tokenizer **out, const char *text, size_t b
     return status;
 }
 
-void tokenizer_close(struct tokenizer **t)
+ft_status tokenizer_share(struct tokenizer **out, const struct tokenizer *t)
 {
-    struct tokenizer *old = *t;
-    if (!old)
-        return;
-    split_close(&old->split);
+    FT_TRY(FT_ALLOC(*out, 1));
+    struct tokenizer *copy = *out;
+    *copy = *t;
+    copy->shares = true;
+    copy->bpe = (struct bpe){0};
+    copy->wordpiece = (struct wordpiece){0};
+    copy->split = NULL;
+    copy->normal = (struct normal){0};
+    copy->normalised = (struct buffer){0};
+    const ft_status status = t->model->share(copy, t);
+    if (status != FT_OK)
+        tokenizer_close(out);
+    return status;
+}
+
+static void clear_tables(struct tokenizer *old)
+{
     added_clear(&old->added);
     bpe_clear(&old->bpe);
     wordpiece_clear(&old->wordpiece);
@@ -94,6 +107,18 @@ void tokenizer_close(struct tokenizer **t)
     for (int role = 0; role < ROLES; role++)
         mem_free(old->roles[role]);
     mem_free(old->chat_template);
+}
+
+void tokenizer_close(struct tokenizer **t)
+{
+    struct tokenizer *old = *t;
+    if (!old)
+        return;
+    if (!old->shares)
+        clear_tables(old);
+    bpe_clear_scratch(&old->bpe);
+    wordpiece_clear_scratch(&old->wordpiece);
+    split_close(&old->split);
     normal_clear(&old->normal);
     buffer_clear(&old->normalised);
     FT_FREE(*t);

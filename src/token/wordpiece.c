@@ -81,10 +81,21 @@ ft_status wordpiece_encode(struct wordpiece *w, struct token_list *out, const ch
     return FT_OK;
 }
 
+ft_status wordpiece_share(struct wordpiece *out, const struct wordpiece *w)
+{
+    *out = *w;
+    return word_cache_create(&out->cache);
+}
+
+void wordpiece_clear_scratch(struct wordpiece *w)
+{
+    word_cache_clear(&w->cache);
+}
+
 void wordpiece_clear(struct wordpiece *w)
 {
+    wordpiece_clear_scratch(w);
     trie_clear(&w->trie);
     mem_free(w->prefix);
-    word_cache_clear(&w->cache);
     *w = (struct wordpiece){0};
 }
