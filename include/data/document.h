@@ -54,8 +54,8 @@ ft_status document_reader_columns(struct document_reader *reader,
  *
  * The label of a JSON object is a string, or a number, true or false as it is written there.
  *
- * @param[in]  cursor    in the record's file; NULL where that is no CSV file or the reader knows its
- *                       columns
+ * @param[in]  cursor    in the record's file; NULL where that is no CSV file, or its columns are
+ *                       known
  * @param[out] document  borrowed until the next call or until the cursor moves; the text may hold
  *                       zero bytes
  * @return FT_OK; FT_ERR_INPUT with file, line and byte: invalid UTF-8 or JSON, no object, field

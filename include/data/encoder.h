@@ -3,8 +3,8 @@
  *
  * Records are collected into batches of about 1 MiB a thread (16 MiB at most), the documents of a
  * batch are decoded and tokenised side by side, and used one after the other in the order in which
- * they were added: what comes out, and which of several bad documents is told of, does not depend on
- * the number of threads. One document is the work of one thread, however long it is. Memory: a
+ * they were added: what comes out, and which of several bad documents is told of, does not depend
+ * on the number of threads. One document is the work of one thread, however long it is. Memory: a
  * batch, its ids, and 4 MiB a thread; a record longer than a batch is not copied. Not collective.
  */
 #ifndef FT_DATA_ENCODER_H

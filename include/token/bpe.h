@@ -46,8 +46,8 @@ ft_status bpe_add_merge(struct bpe *bpe, const char *left, size_t left_bytes, co
 ft_status bpe_encode(struct bpe *bpe, struct token_list *out, const char *word, size_t bytes);
 
 /**
- * Makes another one for another thread: out reads the tables of bpe, which must live longer, and has
- * scratch memory and a cache of its own. bpe_clear_scratch.
+ * Makes another one for another thread: out reads the tables of bpe, which must live longer, and
+ * has scratch memory and a cache of its own. bpe_clear_scratch.
  */
 ft_status bpe_share(struct bpe *out, const struct bpe *bpe);
 

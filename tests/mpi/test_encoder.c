@@ -123,7 +123,7 @@ static void test_first_bad(const struct fixture *f)
     CHECK_FAILS(prepare(&hash, &stats, f, OPEN, 1, NULL, 0.0), FT_ERR_INPUT, "line 2, byte 4");
 }
 
-/* What is given to the encoder: documents up to a failure are used, and the failure is passed up. */
+/* Documents up to a failure are used, and the failure is passed up. */
 static ft_status refuse_third(void *context, const struct encoded *document)
 {
     int64_t *n = context;
