@@ -37,6 +37,7 @@ struct session {
     struct model *model;
     char model_hash[HASH_TEXT];
     struct timers timers;
+    int64_t planned_bytes; /**< memory of this rank, once the model was made */
 };
 
 /** Which corpora a verb wants. */

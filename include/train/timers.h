@@ -35,8 +35,15 @@ void timers_stop(struct timers *timers, enum phase phase);
 /** Counts seconds of one phase to another. Not collective. */
 void timers_move(struct timers *timers, enum phase from, enum phase to, double seconds);
 
-/** Writes {phase: {min, avg, max} seconds over ranks} to path, by rank 0, and logs them.
- * Collective. */
-ft_status timers_write(const struct timers *timers, struct comm *comm, const char *path);
+/**
+ * Writes {phase: {min, avg, max} seconds over ranks} to path, by rank 0, with the largest resident
+ * memory of any rank beside what was planned, and logs them. What a rank reads of its neighbours'
+ * gradients counts as resident on both, so that with several ranks a node the plan seems exceeded.
+ * Collective.
+ *
+ * @param[in] planned_bytes of a rank
+ */
+ft_status timers_write(const struct timers *timers, int64_t planned_bytes, struct comm *comm,
+                       const char *path);
 
 #endif

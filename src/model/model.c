@@ -102,7 +102,7 @@ static void push_all(struct arena *arena, struct model *m, bool trains)
     m->delta = arena_push(arena, n * (size_t)c->C, f);
     m->act = arena_push(arena, n * (size_t)c->F, elem_bytes(m->elem));
     if (!c->is_encoder && c->head.n_labels == 0)
-        m->logits = arena_push(arena, (size_t)LM_CHUNK * (size_t)c->V, f);
+        m->logits = arena_push(arena, (n < LM_CHUNK ? n : LM_CHUNK) * (size_t)c->V, f);
     m->losses = arena_push(arena, n, f);
     if (c->positions == POSITION_ROPE) {
         const size_t half = (size_t)(c->D / 2) * (size_t)m->max_length;

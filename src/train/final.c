@@ -72,5 +72,5 @@ ft_status trainer_finish(struct trainer *t)
     timers_stop(&s->timers, PHASE_EXPORT);
     FT_AGREE(s->comm, metrics_close(&t->metrics));
     FT_AGREE(s->comm, file_join(path, s->settings->output.dir, "timers.json"));
-    return timers_write(&s->timers, s->comm, path);
+    return timers_write(&s->timers, s->planned_bytes, s->comm, path);
 }

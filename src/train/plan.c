@@ -6,8 +6,9 @@
 #include "optim/reducer.h"
 #include "train/precision.h"
 
-/* Resident program, MPI, OpenBLAS's packing buffers and HDF5, as seen on a small model. */
-static const int64_t OTHER_BYTES = INT64_C(160) << 20;
+/* Resident program, tokenizer, MPI, OpenBLAS's packing buffers and HDF5: 40 to 105 MiB were seen
+ * with one and two threads, by the shapes of the products. */
+static const int64_t OTHER_BYTES = INT64_C(72) << 20;
 
 /* Rows of one matrix product are counted in int. */
 enum { TOKENS_MAX = 1 << 26 };

@@ -202,6 +202,7 @@ ft_status session_create_model(struct session *s, bool trains)
     struct model_shape shape;
     FT_AGREE(s->comm, memory_plan_make(&plan, s->comm, s->settings, &s->config, trains));
     FT_TRY(memory_plan_check(&plan, s->comm));
+    s->planned_bytes = plan.total;
     plan_model_shape(&shape, s->settings, trains);
     FT_AGREE(s->comm, model_create(&s->model, &s->config, &shape));
     s->model->class_weights = s->class_weights;

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/timer.h"
+#include "base/usage.h"
 
 static const char *const names[N_PHASES] = {"model",     "data",     "compute",    "communication",
                                             "optimizer", "evaluate", "checkpoint", "export"};
@@ -36,8 +37,13 @@ static void show_table(const double *min, const double *sum, const double *max, 
                      max[i], 100.0 * sum[i] / total);
 }
 
+/* Of the rank that needed most. */
+struct memory_use {
+    int64_t planned, peak;
+};
+
 static ft_status write_table(const double *min, const double *sum, const double *max, int size,
-                             const char *path)
+                             const struct memory_use *memory, const char *path)
 {
     struct buffer text = {0};
     ft_status status = buffer_print(&text, "{\n  \"unit\": \"seconds\",\n  \"ranks\": %d", size);
@@ -45,22 +51,31 @@ static ft_status write_table(const double *min, const double *sum, const double 
         status = buffer_print(&text, ",\n  \"%s\": {\"min\": %.6f, \"avg\": %.6f, \"max\": %.6f}",
                               names[i], min[i], sum[i] / size, max[i]);
     if (status == FT_OK)
-        status = buffer_print(&text, "\n}\n");
+        status =
+            buffer_print(&text, ",\n  \"memory_bytes\": {\"planned\": %lld, \"peak\": %lld}\n}\n",
+                         (long long)memory->planned, (long long)memory->peak);
     if (status == FT_OK)
         status = file_replace(path, text.data, text.used);
     buffer_clear(&text);
     return status;
 }
 
-ft_status timers_write(const struct timers *timers, struct comm *comm, const char *path)
+ft_status timers_write(const struct timers *timers, int64_t planned_bytes, struct comm *comm,
+                       const char *path)
 {
+    struct memory_use memory = {planned_bytes, usage_peak_bytes()};
     double min[N_PHASES], sum[N_PHASES], max[N_PHASES];
     for (int i = 0; i < N_PHASES; i++)
         min[i] = sum[i] = max[i] = timers->seconds[i];
     comm_min_f64(comm, min, N_PHASES);
     comm_sum_f64(comm, sum, N_PHASES);
     comm_max_f64(comm, max, N_PHASES);
+    comm_max_i64(comm, &memory.planned, 1);
+    comm_max_i64(comm, &memory.peak, 1);
     show_table(min, sum, max, comm_size(comm));
-    return comm_agree(comm, comm_rank(comm) == 0 ? write_table(min, sum, max, comm_size(comm), path)
-                                                 : FT_OK);
+    log_info("memory of a rank: %.2f GiB at most, %.2f GiB were planned",
+             (double)memory.peak / 0x1p30, (double)memory.planned / 0x1p30);
+    return comm_agree(comm, comm_rank(comm) == 0
+                                ? write_table(min, sum, max, comm_size(comm), &memory, path)
+                                : FT_OK);
 }

@@ -50,6 +50,7 @@ static ft_status open_backbone(struct session *s)
         &plan, s->comm,
         matrix_bytes(s, s->train.samples.n + s->validation.samples.n + s->test.samples.n));
     FT_TRY(memory_plan_check(&plan, s->comm));
+    s->planned_bytes = plan.total;
     timers_start(&s->timers);
     FT_TRY(model_create(&s->model, &config, &shape));
     FT_TRY(fault_point("model-weights"));
@@ -207,7 +208,7 @@ static ft_status learn_and_write(struct session *s)
     transfer_head_clear(&head);
     FT_TRY(status);
     FT_TRY(file_join(path, s->settings->output.dir, "timers.json"));
-    return timers_write(&s->timers, s->comm, path);
+    return timers_write(&s->timers, s->planned_bytes, s->comm, path);
 }
 
 static ft_status work(struct comm *solo, void *context)
