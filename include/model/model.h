@@ -108,7 +108,7 @@ struct model {
     uint16_t *h16;           /**< the same, rounded; NULL with ELEM_F32 */
     float *delta;            /**< (max_tokens, C) what a half block adds, or its gradient */
     void *act;               /**< (max_tokens, F) of elem */
-    float *logits;           /**< (LM_CHUNK or max_tokens, V); NULL without an output layer of tokens */
+    float *logits;           /**< (LM_CHUNK or max_tokens, V); NULL without tokens to predict */
     float *losses;           /**< (max_tokens) */
     float *cosine, *sine;    /**< (max_length, D/2); NULL without RoPE */
     float *attention;        /**< tile scratch */
