@@ -214,10 +214,11 @@ static void print_json(const struct bench_options *o, const struct bench_rates *
                r->latency_s, r->small_bytes, r->small_s, r->large_bytes, r->large_s, r->reduce_s,
                r->gather_s);
     if (o->parts & PART_STEPS)
-        printf(", \"parameters\": %.0f, \"step_s\": %.6f, \"forward_s\": %.6f, \"backward_s\": "
+        printf(", \"parameters\": %.0f, \"early_parameters\": %.0f, \"step_s\": %.6f, "
+               "\"forward_s\": %.6f, \"backward_s\": "
                "%.6f, \"adamw_s\": %.6f, \"attention_s\": %.6f, \"tokens_per_s\": %.3f, "
                "\"step_gflops\": %.3f, \"peak_gib\": %.4f, \"activations_gib\": %.4f",
-               s->parameters, s->step, s->forward, s->backward, s->adamw, s->attention,
+               s->parameters, s->early, s->step, s->forward, s->backward, s->adamw, s->attention,
                s->tokens / s->step, s->flops / s->step * 1e-9, s->peak_bytes / 0x1p30,
                s->memory_bytes / 0x1p30);
     if ((o->parts & PART_PRODUCTS) && (o->parts & PART_STEPS))

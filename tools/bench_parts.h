@@ -48,6 +48,7 @@ struct bench_steps {
     double peak_bytes;   /**< resident */
     double memory_bytes; /**< of the activations */
     double parameters;
+    double early; /**< parameters before the first block: their gradients are final last */
 };
 
 /** Prints a row for each shape on rank 0. FT_OK or FT_ERR_INTERNAL (memory). */

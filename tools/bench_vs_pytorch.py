@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """finetune beside PyTorch on the same cores, inputs and machine: ours, theirs, ours, theirs ..., then medians.
 
-    python3 tools/bench_vs_pytorch.py [decoder] [ddp] [encoder] [features] [--precision fp32 bf16] [--rounds 3]
+    python3 tools/bench_vs_pytorch.py [decoder] [ddp] [encoder] [features] [tokenise] [--rounds 3] ...
 
 For the reader who has PyTorch, transformers, tokenizers and, for `features`, sentence-transformers; no test does.
 
@@ -9,13 +9,16 @@ decoder   full fine-tuning of a causal language model, one process and all threa
 ddp       the same on one process a core; theirs DistributedDataParallel over gloo; 1 and 4 micro-batches a step
 encoder   full fine-tuning of an encoder classifier; theirs padded to seq_len, compiled too, and to the longest text
 features  vectors of all texts by the frozen encoder; theirs encode() of sentence-transformers
+tokenise  the decoder's corpus with 1 thread and with all; theirs the tokenizers package on one thread, reading and
+          writing not counted; ours the whole of `finetune prepare`
 
 Every measurement is a fresh process, and only one side runs at a time. Both sides read the same fp32 weights (for a
 GGUF the folder that finetune writes of it) and the same texts in the same order, cut alike; `loss` is that of the
 first step, to be equal where no new head is drawn at random. Ours is the program itself: steps from metrics.jsonl,
 for `features` tokenising and forward pass from timers.json. `start` is the time from the start of the process to the
 end of the first step, less one step; the first of its two figures is the first round's, in which torch.compile has
-nothing in its cache. `peak` is the largest resident set of a process. Ratios are medians of each round's own ratio.
+nothing in its cache. `exposed` is the share of communication that no work hides, `peak` the largest resident set of
+a process. Ratios are medians of each round's own ratio.
 """
 import argparse
 import dataclasses
@@ -33,7 +36,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 THEIRS = ROOT / "tools/pytorch_side.py"
 WARMUP = 1  # steps that are not counted: compilation, the optimizer's memory, page faults
-WORKS = ("decoder", "ddp", "encoder", "features")
+WORKS = ("decoder", "ddp", "encoder", "features", "tokenise")
 
 
 class Failed(Exception):
@@ -59,14 +62,14 @@ class Side:
 @dataclasses.dataclass
 class Work:
     name: str
-    kind: str            # decoder, encoder or features
+    kind: str            # decoder, encoder, features or tokenise
     precision: str
     processes: int
     threads: int         # of each process
     micro_batch: int
     micro_batches: int   # of a step, on each process
     seq_len: int
-    units: int           # tokens or texts a step, over all processes
+    units: float         # tokens or texts a step, over all processes
     unit: str
     sides: list
 
@@ -79,7 +82,7 @@ class Work:
 
 def environment(threads, **more):
     env = dict(os.environ, OMP_NUM_THREADS=str(threads), MKL_NUM_THREADS=str(threads), HF_HUB_OFFLINE="1",
-               TOKENIZERS_PARALLELISM="true", OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
+               OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
     return {**env, **more}
 
 
@@ -182,8 +185,20 @@ def our_features(work, setup, folder):
             "whole_s": whole, "timers": timers}
 
 
+def our_tokens(work, setup, folder):
+    keys = {"output.dir": folder / "run", "data.cache": folder / "cache"}
+    config = write_config(folder / "run.cfg", "finetune", "causal-lm", setup["model"], setup["data"], keys)
+    program = str(pathlib.Path(work_args.build) / "finetune")
+    begin = time.perf_counter()
+    used, _ = run([[program, "prepare"] + config], [environment(work.threads)], folder)
+    return {"step": time.perf_counter() - begin, "start": 0.0, **used}
+
+
 def measure_ours(work, setup, folder):
-    return (our_features if work.kind == "features" else our_training)(work, setup, folder)
+    return OURS.get(work.kind, our_training)(work, setup, folder)
+
+
+OURS = {"features": our_features, "tokenise": our_tokens}
 
 
 # ---- theirs
@@ -194,10 +209,11 @@ def measure_theirs(work, side, setup, folder):
                  "threads": work.threads, "precision": work.precision, "warmup": WARMUP, "steps": work_args.steps,
                  "lr": 1e-6, "labels": setup.get("labels", 0), "adamw": setup.get("adamw"), **side.options}
     started = time.time()
-    used, result = run_theirs("features" if work.kind == "features" else "train", arguments, folder, work.processes,
-                              work.threads, TORCHINDUCTOR_CACHE_DIR=setup["compiled"])
+    used, result = run_theirs(work.kind if work.kind in OURS else "train", arguments, folder, work.processes,
+                              work.threads, TORCHINDUCTOR_CACHE_DIR=setup["compiled"],
+                              TOKENIZERS_PARALLELISM="false" if work.kind == "tokenise" else "true")
     start = result["first_end"] - started
-    return {**result, **used, "start": start if work.kind == "features" else start - result["step"]}
+    return {**result, **used, "start": start if work.kind in OURS else start - result["step"]}
 
 
 # ---- set-up
@@ -223,11 +239,11 @@ def prepare(work, top):
     """Inputs of both sides, and which AdamW theirs uses; nothing of it is timed."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix=work.name + "-", dir=top))
     setup = {"cache": str(folder / "cache"), "compiled": str(folder / "inductor")}
-    if work.kind == "decoder":
+    if work.kind in ("decoder", "tokenise"):
         setup.update(model=model_folder(work_args.decoder, top), data=[work_args.corpus])
     else:
         setup.update(model=work_args.encoder, data=work_args.texts)
-    if work.kind == "features":
+    if work.kind in OURS:
         return setup
     setup["data"] = setup["data"][:1]
     setup["count"] = work.sequences * (WARMUP + work_args.steps)
@@ -248,6 +264,8 @@ def their_sides(name):
     compiled = Side("PyTorch compiled", {"compile": True, "padding": "max"})
     if name == "features":
         return [Side("sentence-transformers", {})]
+    if name == "tokenise":
+        return [Side("tokenizers, one thread", {})]
     if name == "encoder":
         return [eager, compiled, Side("PyTorch eager, padded to the longest", {"compile": False, "padding": "longest"})]
     return [eager, compiled] if name == "decoder" else [eager]
@@ -264,6 +282,11 @@ def list_works(args, name, precision):
         micro_batch, seq_len = 32, 128 if name == "encoder" else 256
         yield Work(name, name, precision, 1, args.threads, micro_batch, 1, seq_len, micro_batch, "texts",
                    sides_of(args, name))
+        return
+    if name == "tokenise":
+        for n in sorted({1, args.threads} if precision == args.precision[0] else ()):
+            yield Work("tokenise, threads: %d" % n, name, "ids", 1, n, 1, 1, args.seq_len,
+                       os.path.getsize(args.corpus) / 1e6, "MB", sides_of(args, name))
         return
     ranks = args.threads if name == "ddp" else 1
     for n in (1, 4) if name == "ddp" else (1,):
@@ -312,6 +335,12 @@ def ratio(ours, theirs, key):
     return statistics.median(a / b for a, b in pairs) if pairs else None
 
 
+def exposed(timers):
+    """Communication that no work hides, in percent of a step; averages over ranks and steps."""
+    parts = {key: timers[key]["avg"] for key in ("data", "compute", "optimizer", "communication")}
+    return 100 * parts["communication"] / sum(parts.values())
+
+
 def rows_of(work):
     ours = work.sides[0]
     for side in work.sides:
@@ -321,6 +350,8 @@ def rows_of(work):
             row.update(step_s=step, rate=work.units / step, unit=work.unit + "/s", peak_gib=max(side.peaks) / 2**30,
                        start_first_s=side.starts[0], start_later_s=statistics.median(side.starts[1:] or side.starts),
                        loss=side.extra[0].get("loss"))
+            if side.is_ours and work.processes > 1:
+                row["exposed"] = statistics.median(exposed(got["timers"]) for got in side.extra)
             if not side.is_ours and ours.steps:
                 row.update(speedup=ratio(ours, side, "steps"), memory=1 / ratio(ours, side, "peaks"))
         yield {**row, "rounds": [dataclasses.asdict(side)]}
@@ -331,16 +362,18 @@ def cell(row, key, form):
 
 
 def table(rows):
-    lines = ["| work | side | rate | step | ours is faster | peak | ours / theirs | start, first / later | loss |",
-             "|---|---|---|---|---|---|---|---|---|"]
+    heads = ["work", "side", "rate", "step", "ours is faster", "peak", "ours / theirs", "start, first / later", "loss",
+             "exposed"]
+    lines = ["| %s |" % " | ".join(heads), "|%s" % ("---|" * len(heads))]
     for row in rows:
         name = "%s, %s" % (row["work"], row["precision"])
         if "step_s" not in row:
-            lines.append("| %s | %s | not measured: %s | | | | | | |" % (name, row["side"], row["error"]))
+            lines.append("| %s | %s | not measured: %s | | | | | | | |" % (name, row["side"], row["error"]))
             continue
-        lines.append("| %s | %s | %.1f %s | %.3f s | %s | %.2f GiB | %s | %.1f / %.1f s | %s |" % (
+        lines.append("| %s | %s | %.1f %s | %.3f s | %s | %.2f GiB | %s | %.1f / %.1f s | %s | %s |" % (
             name, row["side"], row["rate"], row["unit"], row["step_s"], cell(row, "speedup", "%.2f x"), row["peak_gib"],
-            cell(row, "memory", "%.2f"), row["start_first_s"], row["start_later_s"], cell(row, "loss", "%.4f")))
+            cell(row, "memory", "%.2f"), row["start_first_s"], row["start_later_s"], cell(row, "loss", "%.4f"),
+            cell(row, "exposed", "%.1f %%")))
     return "\n".join(lines)
 
 
@@ -371,6 +404,8 @@ def parse():
     unknown = [w for w in args.works if w not in WORKS]
     if unknown:
         parser.error("unknown work: %s" % " ".join(unknown))
+    args.decoder, args.corpus, args.encoder = map(os.path.abspath, (args.decoder, args.corpus, args.encoder))
+    args.texts = list(map(os.path.abspath, args.texts))
     return args
 
 
@@ -380,7 +415,7 @@ def main():
     try:
         for name in work_args.works or WORKS:
             for precision in work_args.precision:
-                if precision == "bf16" and not (work_args.emulated_bf16 or processor_has_bf16()):
+                if name != "tokenise" and precision == "bf16" and not (work_args.emulated_bf16 or processor_has_bf16()):
                     rows.append(skipped(name, precision))
                     continue
                 for work in list_works(work_args, name, precision):

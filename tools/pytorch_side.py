@@ -218,7 +218,17 @@ def features(args):
     return {"step": time.perf_counter() - begin, "units": len(chosen), "first_end": started}
 
 
-WORKS = {work.__name__: work for work in (windows, texts, adamw, train, features)}
+def tokenise(args):
+    """Seconds of the tokenizers package on one thread for all documents; reading them is not counted."""
+    from tokenizers import Tokenizer
+    tokenizer = Tokenizer.from_file(os.path.join(args["model"], "tokenizer.json"))
+    documents = [d["text"] for d in read_jsonl(args["data"])]
+    begin, started = time.perf_counter(), time.time()
+    count = sum(len(e.ids) for e in tokenizer.encode_batch(documents, add_special_tokens=False))
+    return {"step": time.perf_counter() - begin, "tokens": count, "first_end": started}
+
+
+WORKS = {work.__name__: work for work in (windows, texts, adamw, train, features, tokenise)}
 
 if __name__ == "__main__":
     print(json.dumps(WORKS[sys.argv[1]](json.loads(sys.argv[2]))))
