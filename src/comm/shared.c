@@ -79,7 +79,6 @@ static bool share(struct shared *s, struct comm *comm, struct place *places)
 {
     const int rank = comm_rank(comm);
     struct place mine = places[rank]; /* the leader is known */
-    double failed;
     mine.pid = (int64_t)getpid();
     s->is_mapped = true;
     bool works = make_block(&mine, s);
@@ -89,17 +88,16 @@ static bool share(struct shared *s, struct comm *comm, struct place *places)
     for (int i = 0; i < s->n && works; i++)
         if (i != s->index)
             works = open_block(&s->blocks[i], &places[s->ranks[i]], s->bytes);
-    const char *reason = works ? "on another node" : strerror(errno);
-    failed = works ? 0.0 : 1.0;
-    comm_max_f64(comm, &failed, 1); /* before this, others may still look for the file */
+    const ft_status status = /* before this, others may still look for the file */
+        comm_agree(comm, works ? FT_OK : ft_fail(FT_ERR_IO, "%s", strerror(errno)));
     if (mine.fd >= 0)
         (void)close(mine.fd);
-    if (failed > 0) {
+    if (status != FT_OK) {
         unmap_all(s);
         log_warn("ranks of one node cannot see each other's memory (%s): they send messages",
-                 reason);
+                 ft_error_text());
     }
-    return failed == 0;
+    return status == FT_OK;
 }
 
 /* One block for this rank alone, from ordinary memory. */

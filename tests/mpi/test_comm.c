@@ -2,8 +2,12 @@
  * ones. */
 #include "comm/comm.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
+#include "comm/shared.h"
 #include "support/check.h"
 
 enum { CHUNK = 7, N = 101 };
@@ -93,6 +97,48 @@ static void test_messages(struct comm *comm)
     CHECK(m == NULL);
 }
 
+static void test_shared(struct comm *comm)
+{
+    const int rank = comm_rank(comm), size = comm_size(comm);
+    struct shared *s;
+    CHECK_STATUS(shared_create(&s, comm, N * (int64_t)sizeof(int)), FT_OK);
+    CHECK(s->n == comm_node_size(comm) && s->index == comm_node_rank(comm));
+    CHECK(s->ranks[s->index] == rank && s->leaders[rank] == s->ranks[0]);
+    int *mine = s->blocks[s->index];
+    for (int i = 0; i < N; i++) {
+        CHECK(mine[i] == 0);
+        mine[i] = rank * N + i;
+    }
+    comm_barrier(comm);
+    for (int k = 0; k < s->n; k++)
+        for (int i = 0; i < N; i++)
+            CHECK(((const int *)s->blocks[k])[i] == s->ranks[k] * N + i);
+    shared_destroy(&s); /* the others may still read */
+    CHECK(s == NULL && comm_size(comm) == size);
+}
+
+/* One rank has no file descriptor left for its peers' memory: all ranks stay alone. */
+static void test_not_shared(struct comm *comm)
+{
+    const int rank = comm_rank(comm), size = comm_size(comm);
+    struct rlimit kept, low;
+    struct shared *s;
+    CHECK(getrlimit(RLIMIT_NOFILE, &kept) == 0);
+    const int next = open("/dev/null", O_RDONLY);
+    CHECK(next >= 0 && close(next) == 0);
+    low = kept;
+    low.rlim_cur = (rlim_t)next + 1;
+    if (rank == size - 1)
+        CHECK(setrlimit(RLIMIT_NOFILE, &low) == 0);
+    CHECK_STATUS(shared_create(&s, comm, N), FT_OK);
+    CHECK(setrlimit(RLIMIT_NOFILE, &kept) == 0);
+    CHECK(s->n == 1 && s->index == 0 && s->ranks[0] == rank);
+    for (int r = 0; r < size; r++)
+        CHECK(s->leaders[r] == r);
+    memset(s->blocks[0], 1, N);
+    shared_destroy(&s);
+}
+
 static void test_reductions(struct comm *comm)
 {
     const int rank = comm_rank(comm), size = comm_size(comm);
@@ -156,6 +202,8 @@ int main(int argc, char **argv)
     test_agreement(comm);
     test_slices(comm);
     test_messages(comm);
+    test_shared(comm);
+    test_not_shared(comm);
     test_reductions(comm);
     test_gathers(comm);
     test_broadcast(comm);

@@ -59,22 +59,25 @@ static void close_world(struct world *w)
     mem_free(w->first);
 }
 
+/* Gradients appear from the end to the beginning, as in a backward pass. */
 static void reduce(struct world *w, enum timing timing, int64_t step,
                    float (*value)(int rank, int64_t step, int64_t i))
 {
     const int rank = comm_rank(w->comm);
     const uint64_t seed = (uint64_t)rank + 100 * (uint64_t)timing;
-    for (int64_t i = 0; i < w->N; i++)
-        w->grads[i] = timing == SILENT && rank == 1 ? 0.0f : value(rank, step, i);
-    if (timing == AT_ONCE)
-        reducer_ready(w->reducer, 0);
-    int64_t from = w->N;
-    for (uint64_t k = 0; timing == BIT_BY_BIT && from > 0; k++) {
-        const struct timespec pause = {.tv_nsec =
-                                           (long)(rng_u64(seed, (uint64_t)step, k) % 500000)};
+    const bool is_idle = timing == SILENT && rank == 1;
+    memset(w->grads, 0, (size_t)w->N * sizeof *w->grads);
+    for (int64_t from, to = w->N, k = 0; to > 0; to = from, k++) {
+        const struct timespec pause = {
+            .tv_nsec = (long)(rng_u64(seed, (uint64_t)step, (uint64_t)k) % 500000)};
+        from = to - (int64_t)(rng_u64(seed, 7, (uint64_t)k) % (uint64_t)(w->N / 8 + 2));
+        from = from > 0 && timing == BIT_BY_BIT ? from : 0;
+        for (int64_t i = from; i < to && !is_idle; i++)
+            w->grads[i] = value(rank, step, i);
+        if (timing == SILENT)
+            continue;
         (void)nanosleep(&pause, NULL);
-        from -= (int64_t)(rng_u64(seed, 7, k) % (uint64_t)(w->N / 8 + 2));
-        reducer_ready(w->reducer, from > 0 ? from : 0);
+        reducer_ready(w->reducer, from);
     }
     reducer_finish(w->reducer);
 }
