@@ -37,9 +37,7 @@ void timers_move(struct timers *timers, enum phase from, enum phase to, double s
 
 /**
  * Writes {phase: {min, avg, max} seconds over ranks} to path, by rank 0, with the largest resident
- * memory of any rank beside what was planned, and logs them. What a rank reads of its neighbours'
- * gradients counts as resident on both, so that with several ranks a node the plan seems exceeded.
- * Collective.
+ * memory of any rank beside what was planned, and logs them. Collective.
  *
  * @param[in] planned_bytes of a rank
  */

@@ -250,6 +250,12 @@ static void sum_peers(const struct reducer *r, const struct bucket *b)
             row_add(mine + at, grads_of(r, (s->index + i) % s->n) + at, block_length(at, b->to));
 }
 
+/* A peer's pages of a bucket: reading them again costs no more than it did, 1 fault for 16 pages. */
+static void forget(const struct reducer *r, int index, const struct bucket *b)
+{
+    shared_forget(r->shared, index, (int64_t)r->board_bytes + 4 * b->from, 4 * (b->to - b->from));
+}
+
 static void add_part(const struct reducer *r, const struct bucket *b, const void *part)
 {
     float *mine = reducer_gradients(r);
@@ -314,6 +320,8 @@ static void sum_ready(struct reducer *r)
         if (!all_ready(r, b))
             return;
         sum_peers(r, b);
+        for (int i = 0; i < r->shared->n; i++)
+            forget(r, i, b);
         if (b->owner == r->rank)
             continue;
         comm_send_start(r->messages, RING + r->n_sent++, pack(r, b),
@@ -452,6 +460,7 @@ static bool copy_offered(struct reducer *r, float *values, uint16_t *values16)
         const float *from = grads_of(r, b->source);
         if (values != from)
             copy_values(values, values16, from, b);
+        forget(r, b->source, b);
         r->copied[number] = r->step;
     }
     return all_copied;

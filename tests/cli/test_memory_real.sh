@@ -1,6 +1,6 @@
 #!/bin/bash
-# The memory plan is within 5 % of what a run then needs, on the real example model: all kept, blocks
-# computed again, last layers alone.
+# The memory plan is within 5 % of what a run then needs, on the real example model: all kept, by two ranks,
+# blocks computed again, last layers alone.
 # Usage: test_memory_real.sh FINETUNE MPIEXEC SOURCE_DIR
 set -u
 finetune=$(realpath "$1") mpiexec=$2 source=$3
@@ -20,9 +20,9 @@ output: { dir = "unnamed"; };
 END
 
 check() {
-    local dir=$1
-    shift
-    if ! "$mpiexec" -q -np 1 --bind-to none "$finetune" run.cfg output.dir="$dir" "$@" >out 2>err; then
+    local np=$1 dir=$2
+    shift 2
+    if ! "$mpiexec" -q -np "$np" --bind-to none "$finetune" run.cfg output.dir="$dir" "$@" >out 2>err; then
         echo "FAILED: $dir"
         tail err
         failures=$((failures + 1))
@@ -33,7 +33,8 @@ check() {
     rm -rf "$dir"
 }
 
-check all
-check block training.recompute=block training.micro_batch=8 training.global_batch=8
-check last mode=last-layers model.trainable_layers=2
+check 1 all
+check 2 two
+check 1 block training.recompute=block training.micro_batch=8 training.global_batch=8
+check 1 last mode=last-layers model.trainable_layers=2
 [ $failures -eq 0 ]
