@@ -250,7 +250,7 @@ static void sum_peers(const struct reducer *r, const struct bucket *b)
             row_add(mine + at, grads_of(r, (s->index + i) % s->n) + at, block_length(at, b->to));
 }
 
-/* A peer's pages of a bucket: reading them again costs no more than it did, 1 fault for 16 pages. */
+/* Reading a peer's pages of a bucket again costs what it did: one fault for 16 of them. */
 static void forget(const struct reducer *r, int index, const struct bucket *b)
 {
     shared_forget(r->shared, index, (int64_t)r->board_bytes + 4 * b->from, 4 * (b->to - b->from));
