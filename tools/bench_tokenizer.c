@@ -128,7 +128,7 @@ static ft_status measure(struct worker *workers, int n_threads, const struct tex
     return FT_OK;
 }
 
-/* A number of the command line from 1 to max; `otherwise` where there is none, 0 where it is bad. */
+/* A number of the command line from 1 to max; `otherwise` where there is none, 0 where bad. */
 static int number(int argc, char **argv, int index, int otherwise, int max)
 {
     if (index >= argc)

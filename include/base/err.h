@@ -8,7 +8,9 @@
 #ifndef FT_BASE_ERR_H
 #define FT_BASE_ERR_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef enum {
     FT_OK = 0,
@@ -34,6 +36,32 @@ ft_status ft_fail_within(ft_status code, const char *format, ...)
 /** Message of this thread's latest failure; "" when there was none. Valid until the next ft_fail.
  */
 const char *ft_error_text(void);
+
+/**
+ * The first failure of work that threads share, by its place in the work and not by the clock.
+ * Start with FT_NO_FAILURE.
+ */
+struct ft_failure {
+    int64_t place; /**< INT64_MAX while there is none */
+    ft_status status;
+    char text[FT_ERR_TEXT_MAX];
+};
+
+#define FT_NO_FAILURE                                                                              \
+    (struct ft_failure)                                                                            \
+    {                                                                                              \
+        .place = INT64_MAX                                                                         \
+    }
+
+/** Keeps status and this thread's message, unless status is FT_OK or a lower place failed.
+ * Thread-safe. */
+void ft_failure_note(struct ft_failure *failure, int64_t place, ft_status status);
+
+/** Whether a lower place failed, so that this one need not be done. Thread-safe. */
+bool ft_failure_before(const struct ft_failure *failure, int64_t place);
+
+/** FT_OK, or the failure as one of this thread. */
+ft_status ft_failure_give(const struct ft_failure *failure);
 
 /** Passes a failure of a local call up. Never around a local call in a collective function. */
 #define FT_TRY(call)                                                                               \

@@ -11,7 +11,8 @@
 
 #include "base/err.h"
 
-/** Gives count * size zeroed bytes (at least one), or NULL with the error text set. */
+/** Gives count * size zeroed bytes (at least one), or NULL with the error text set. The pages of a
+ * large block are touched by all OpenMP threads. */
 void *mem_alloc(size_t count, size_t size);
 
 /** As mem_alloc, but the pages of a large block stay untouched and its content is undefined. */

@@ -57,12 +57,12 @@ const struct weight_info *weights_info(const struct weights *w, int index);
 int weights_find(const struct weights *w, const char *name);
 
 /**
- * Reads a whole tensor as f32, converted or dequantised.
+ * Reads a whole tensor as f32, converted or dequantised. Several threads may do so at once.
  *
  * @param[out] out (n_elements) f32, row-major
  * @return FT_OK, FT_ERR_INPUT (a type that is not read is named; truncated file), FT_ERR_IO
  */
-ft_status weights_read_f32(struct weights *w, int index, float *out);
+ft_status weights_read_f32(const struct weights *w, int index, float *out);
 
 /** Reads a whole tensor as it is in the file; bytes must be info's bytes, else FT_ERR_INPUT. */
 ft_status weights_read_raw(struct weights *w, int index, void *out, size_t bytes);

@@ -60,13 +60,15 @@ ft_status model_write_weights(const char *folder, const struct layout *layout, c
 ft_status model_hash(char text[HASH_TEXT], const struct layout *layout, const float *params);
 
 /**
- * Identity of the model that a folder or file holds, whatever head or pooling is put on it: what
- * model_hash gives for its parameters as read with config->head.n_labels = 0. Reads the files, and
- * needs memory for the parameters once more while it does. Not collective.
+ * Identity of the model under a head, whatever head or pooling that is: what model_hash gives for
+ * the parameters as read from path with config->head.n_labels = 0. Only tensors that the layout
+ * lacks for the head's sake (a pooler, an output layer) are read from the files. Not collective.
  *
+ * @param[in] params  (N) as model_read_params left them
  * @return as model_read_params
  */
-ft_status model_hash_path(char text[HASH_TEXT], const struct model_config *config,
-                          const char *path);
+ft_status model_hash_backbone(char text[HASH_TEXT], const struct layout *layout,
+                              const float *params, const struct model_config *config,
+                              const char *path);
 
 #endif

@@ -31,3 +31,29 @@ const char *ft_error_text(void)
 {
     return text;
 }
+
+void ft_failure_note(struct ft_failure *failure, int64_t place, ft_status status)
+{
+    if (status == FT_OK)
+        return;
+#pragma omp critical(ft_failure)
+    if (place < failure->place) {
+        failure->status = status;
+        (void)snprintf(failure->text, sizeof failure->text, "%s", ft_error_text());
+#pragma omp atomic write
+        failure->place = place;
+    }
+}
+
+bool ft_failure_before(const struct ft_failure *failure, int64_t place)
+{
+    int64_t first;
+#pragma omp atomic read
+    first = failure->place;
+    return first < place;
+}
+
+ft_status ft_failure_give(const struct ft_failure *failure)
+{
+    return failure->status == FT_OK ? FT_OK : ft_fail(failure->status, "%s", failure->text);
+}

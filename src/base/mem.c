@@ -60,10 +60,22 @@ void *mem_alloc_raw(size_t count, size_t size)
     return block + HEADER;
 }
 
+/* The first touch of a page costs far more than the zeros: each thread touches its own share, which
+ * takes less time, and spreads the pages where a machine has several memories. */
+static void fill_zeros(char *block, size_t bytes)
+{
+    enum { FEW = 8 * HUGE_PAGE };
+#pragma omp parallel for schedule(static) if (bytes >= FEW)
+    for (size_t at = 0; at < bytes; at += HUGE_PAGE)
+        memset(block + at, 0, bytes - at < HUGE_PAGE ? bytes - at : HUGE_PAGE);
+}
+
 void *mem_alloc(size_t count, size_t size)
 {
     void *block = mem_alloc_raw(count, size);
-    return block ? memset(block, 0, count * size) : NULL;
+    if (block)
+        fill_zeros(block, count * size);
+    return block;
 }
 
 static size_t size_of(const void *block)

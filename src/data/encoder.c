@@ -12,7 +12,6 @@
 #include "data/encoder.h"
 
 #include <omp.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -46,9 +45,7 @@ struct encoder {
     struct place *places; /* (places_capacity) */
     int64_t n, places_capacity;
 
-    int64_t first_bad; /* lowest place of a failure; n when there is none */
-    ft_status status;
-    char message[FT_ERR_TEXT_MAX];
+    struct ft_failure failure; /* of the first bad document of the batch */
 };
 
 static ft_status open_workers(struct encoder *e)
@@ -143,29 +140,10 @@ static ft_status work(struct worker *w, struct place *p, int64_t max_tokens)
     return encode(w, p, &document, max_tokens);
 }
 
-static void note_failure(struct encoder *e, int64_t place, ft_status status)
-{
-#pragma omp critical(encoder_failure)
-    if (place < e->first_bad) {
-        e->status = status;
-        (void)snprintf(e->message, sizeof e->message, "%s", ft_error_text());
-#pragma omp atomic write
-        e->first_bad = place;
-    }
-}
-
-static bool is_behind_failure(struct encoder *e, int64_t place)
-{
-    int64_t first_bad;
-#pragma omp atomic read
-    first_bad = e->first_bad;
-    return place > first_bad;
-}
-
 /* All documents of the batch up to the first bad one. */
 static void work_all(struct encoder *e)
 {
-    e->first_bad = e->n;
+    e->failure = FT_NO_FAILURE;
 #pragma omp parallel num_threads(e->n_workers)
     {
         const int me = omp_get_thread_num();
@@ -176,10 +154,8 @@ static void work_all(struct encoder *e)
         for (int64_t i = 0; i < e->n; i++) {
             struct place *p = &e->places[i];
             p->thread = me;
-            const ft_status status =
-                is_behind_failure(e, i) ? FT_OK : work(w, p, e->request.max_tokens);
-            if (status != FT_OK)
-                note_failure(e, i, status);
+            if (!ft_failure_before(&e->failure, i))
+                ft_failure_note(&e->failure, i, work(w, p, e->request.max_tokens));
         }
     }
 }
@@ -187,7 +163,7 @@ static void work_all(struct encoder *e)
 static ft_status use_all(const struct encoder *e)
 {
     const struct encoder_request *r = &e->request;
-    for (int64_t i = 0; i < e->first_bad; i++) {
+    for (int64_t i = 0; i < e->n && i < e->failure.place; i++) {
         const struct place *p = &e->places[i];
         const struct worker *w = &e->workers[p->thread];
         const struct encoded document = {.number = p->number,
@@ -208,8 +184,7 @@ ft_status encoder_flush(struct encoder *e)
         return FT_OK;
     work_all(e);
     FT_TRY(use_all(e));
-    if (e->first_bad < e->n)
-        return ft_fail(e->status, "%s", e->message);
+    FT_TRY(ft_failure_give(&e->failure));
     e->n = 0;
     e->used = 0;
     return FT_OK;

@@ -13,7 +13,7 @@
 
 #define INDEX_BYTES_MAX (64 << 20)
 
-enum { FILES_MAX = 512, SCRATCH_BLOCKS_BYTES = 1 << 20 };
+enum { FILES_MAX = 512, SCRATCH_BYTES = 1 << 16 };
 
 /* Where a tensor of the view is. */
 struct place {
@@ -32,7 +32,6 @@ struct weights {
     int n;
     struct weight_info *infos; /* sorted by name */
     struct place *places;      /* the same order */
-    void *scratch;
 };
 
 struct type_row {
@@ -126,9 +125,6 @@ static ft_status collect(struct weights *w)
         n += safetensors_count(w->files[i]);
     FT_TRY(FT_ALLOC(w->infos, n));
     FT_TRY(FT_ALLOC(w->places, n));
-    w->scratch = mem_alloc_raw(SCRATCH_BLOCKS_BYTES, 1);
-    if (!w->scratch)
-        return FT_ERR_INTERNAL;
     if (w->gguf)
         add_gguf(w);
     for (int i = 0; i < w->n_files; i++)
@@ -299,7 +295,6 @@ void weights_close(struct weights **pointer)
     mem_free(w->file_names);
     mem_free(w->infos);
     mem_free(w->places);
-    mem_free(w->scratch);
     mem_free(w->path);
     FT_FREE(*pointer);
 }
@@ -334,8 +329,9 @@ static ft_status read_bytes(const struct weights *w, int index, void *out, size_
                    : gguf_read(w->gguf, out, bytes, p->offset + from);
 }
 
-ft_status weights_read_f32(struct weights *w, int index, float *out)
+ft_status weights_read_f32(const struct weights *w, int index, float *out)
 {
+    _Alignas(64) char scratch[SCRATCH_BYTES];
     const struct weight_info *info = &w->infos[index];
     const int type = w->places[index].ggml_type;
     int64_t block_elements;
@@ -350,12 +346,12 @@ ft_status weights_read_f32(struct weights *w, int index, float *out)
         return read_bytes(w, index, out, (size_t)info->bytes, 0);
     ggml_type_block(type, &block_elements, &block_bytes);
     const int64_t n_blocks = info->n_elements / block_elements;
-    const int64_t step = SCRATCH_BLOCKS_BYTES / (int64_t)block_bytes;
+    const int64_t step = SCRATCH_BYTES / (int64_t)block_bytes;
     for (int64_t first = 0; first < n_blocks; first += step) {
         const int64_t n = n_blocks - first < step ? n_blocks - first : step;
-        FT_TRY(read_bytes(w, index, w->scratch, (size_t)n * (size_t)block_bytes,
+        FT_TRY(read_bytes(w, index, scratch, (size_t)n * (size_t)block_bytes,
                           (uint64_t)first * block_bytes));
-        (void)ggml_dequantize(out + first * block_elements, w->scratch, n, type);
+        (void)ggml_dequantize(out + first * block_elements, scratch, n, type);
     }
     return FT_OK;
 }

@@ -38,6 +38,19 @@ struct reader {
     bool *used; /* (weights_count) */
 };
 
+static ft_status open_reader(struct reader *r)
+{
+    FT_TRY(weights_open(&r->weights, r->path));
+    r->is_gguf = weights_gguf(r->weights) != NULL;
+    return FT_ALLOC(r->used, weights_count(r->weights));
+}
+
+static void close_reader(struct reader *r)
+{
+    mem_free(r->used);
+    weights_close(&r->weights);
+}
+
 static int find_gguf(const struct weights *w, const struct tensor_spec *t)
 {
     char name[128];
@@ -184,24 +197,38 @@ static ft_status check_unexpected(const struct reader *r)
     return FT_OK;
 }
 
+static ft_status find_all(struct reader *r, const struct layout *layout)
+{
+    for (int i = 0, ignored; i < layout->n_tensors; i++)
+        if (!is_head(&layout->tensors[i]))
+            FT_TRY(find_tensor(r, &ignored, &layout->tensors[i]));
+    return FT_OK;
+}
+
+/* Each thread reads whole tensors: one region for all of them, however small they are. */
+static ft_status read_all(struct reader *r, float *params, const struct layout *layout)
+{
+    struct ft_failure failure = FT_NO_FAILURE;
+#pragma omp parallel for schedule(dynamic)
+    for (int i = 0; i < layout->n_tensors; i++) {
+        const struct tensor_spec *t = &layout->tensors[i];
+        if (!is_head(t) && !ft_failure_before(&failure, i))
+            ft_failure_note(&failure, i, read_tensor(r, params + t->offset, t));
+    }
+    return ft_failure_give(&failure);
+}
+
 /* Each tensor of the table is found and, where there is a buffer, read. */
 static ft_status visit_all(float *params, const struct layout *layout,
                            const struct model_config *config, const char *path)
 {
     struct reader r = {.config = config, .path = path};
-    FT_TRY(weights_open(&r.weights, path));
-    r.is_gguf = weights_gguf(r.weights) != NULL;
-    ft_status status = FT_ALLOC(r.used, weights_count(r.weights));
-    for (int i = 0, ignored; i < layout->n_tensors && status == FT_OK; i++) {
-        const struct tensor_spec *t = &layout->tensors[i];
-        if (is_head(t))
-            continue;
-        status = params ? read_tensor(&r, params + t->offset, t) : find_tensor(&r, &ignored, t);
-    }
+    ft_status status = open_reader(&r);
+    if (status == FT_OK)
+        status = params ? read_all(&r, params, layout) : find_all(&r, layout);
     if (status == FT_OK)
         status = check_unexpected(&r);
-    mem_free(r.used);
-    weights_close(&r.weights);
+    close_reader(&r);
     return status;
 }
 
@@ -217,34 +244,79 @@ ft_status model_check_params(const struct layout *layout, const struct model_con
     return visit_all(NULL, layout, config, path);
 }
 
-ft_status model_hash(char text[HASH_TEXT], const struct layout *layout, const float *params)
+static struct hash_state *hash_table(const struct layout *layout)
 {
     struct hash_state *state = hash_open();
-    if (!state)
-        return ft_fail(FT_ERR_INTERNAL, "out of memory: hash of the model");
-    for (int i = 0; i < layout->n_tensors; i++) {
+    for (int i = 0; i < layout->n_tensors && state; i++) {
         const struct tensor_spec *t = &layout->tensors[i];
         hash_update(state, t->name, strlen(t->name) + 1);
         hash_update(state, t->dims, sizeof t->dims);
     }
+    return state;
+}
+
+ft_status model_hash(char text[HASH_TEXT], const struct layout *layout, const float *params)
+{
+    struct hash_state *state = hash_table(layout);
+    if (!state)
+        return FT_ERR_INTERNAL;
     hash_update(state, params, (size_t)layout->N * sizeof *params);
     hash_format(text, hash_close(state));
     return FT_OK;
 }
 
-ft_status model_hash_path(char text[HASH_TEXT], const struct model_config *config, const char *path)
+/* The tensor of that role and layer; NULL where there is none. */
+static const struct tensor_spec *find_role(const struct layout *layout, const struct tensor_spec *t)
+{
+    for (int i = 0; i < layout->n_tensors; i++)
+        if (layout->tensors[i].role == t->role && layout->tensors[i].layer == t->layer)
+            return &layout->tensors[i];
+    return NULL;
+}
+
+/* Adds a tensor that is in the file alone. */
+static ft_status hash_unread(struct hash_state *state, struct reader *r,
+                             const struct tensor_spec *t)
+{
+    float *x = NULL;
+    if (!r->weights)
+        FT_TRY(open_reader(r));
+    FT_TRY(FT_ALLOC(x, t->n));
+    const ft_status status = read_tensor(r, x, t);
+    if (status == FT_OK)
+        hash_update(state, x, (size_t)t->n * sizeof *x);
+    mem_free(x);
+    return status;
+}
+
+/* The parameters of the bare model, tensor by tensor. */
+static ft_status hash_bare(struct hash_state *state, const struct layout *bare, struct reader *r,
+                           const struct layout *layout, const float *params)
+{
+    for (int i = 0; i < bare->n_tensors; i++) {
+        const struct tensor_spec *t = &bare->tensors[i], *read = find_role(layout, t);
+        if (read)
+            hash_update(state, params + read->offset, (size_t)read->n * sizeof *params);
+        else
+            FT_TRY(hash_unread(state, r, t));
+    }
+    return FT_OK;
+}
+
+ft_status model_hash_backbone(char text[HASH_TEXT], const struct layout *layout,
+                              const float *params, const struct model_config *config,
+                              const char *path)
 {
     struct model_config bare_config = *config;
-    struct layout *layout;
-    float *params = NULL;
+    struct reader r = {.config = &bare_config, .path = path};
+    struct layout *bare;
     bare_config.head.n_labels = 0;
-    FT_TRY(layout_create(&layout, &bare_config));
-    ft_status status = FT_ALLOC(params, layout->N);
-    if (status == FT_OK)
-        status = model_read_params(params, layout, &bare_config, path);
-    if (status == FT_OK)
-        status = model_hash(text, layout, params);
-    mem_free(params);
-    layout_destroy(&layout);
+    FT_TRY(layout_create(&bare, &bare_config));
+    struct hash_state *state = hash_table(bare);
+    ft_status status = state ? hash_bare(state, bare, &r, layout, params) : FT_ERR_INTERNAL;
+    if (state)
+        hash_format(text, hash_close(state));
+    close_reader(&r);
+    layout_destroy(&bare);
     return status;
 }

@@ -232,7 +232,8 @@ static ft_status hash_backbone(struct session *s)
     if (comm_rank(s->comm) != 0)
         return FT_OK;
     return s->config.head.n_labels > 0
-               ? model_hash_path(s->model_hash, &s->config, s->settings->model.path)
+               ? model_hash_backbone(s->model_hash, s->model->layout, s->model->params, &s->config,
+                                     s->settings->model.path)
                : model_hash(s->model_hash, s->model->layout, s->model->params);
 }
 

@@ -1,4 +1,5 @@
 /* base/: errors, memory, checked sizes, random numbers, half precision, files. */
+#include <omp.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -36,6 +37,41 @@ static void test_memory(void)
     char *a = arena_push(&arena, 10, 4), *b = arena_push(&arena, 1, 1);
     CHECK(a && b == a + 64 && arena.used == arena.bytes);
     arena_destroy(&arena);
+}
+
+/* Large blocks are zeroed by all threads, also where the memory was used before. */
+static void test_large(void)
+{
+    const size_t sizes[] = {20 << 20, (16 << 20) + 5, 12 << 20};
+    omp_set_num_threads(3);
+    for (int round = 0; round < 4; round++) {
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+            char *p = mem_alloc_raw(sizes[i], 1);
+            CHECK(p && memset(p, 0xff, sizes[i]) == p);
+            mem_free(p);
+            p = mem_alloc(sizes[i], 1);
+            CHECK(p && p[0] == 0 && memcmp(p, p + 1, sizes[i] - 1) == 0);
+            mem_free(p);
+        }
+    }
+}
+
+/* Of the failures of many threads the one of the lowest place is told of. */
+static void test_shared_failure(void)
+{
+    struct ft_failure failure = FT_NO_FAILURE;
+    CHECK_STATUS(ft_failure_give(&failure), FT_OK);
+    CHECK(!ft_failure_before(&failure, INT64_MAX));
+#pragma omp parallel for num_threads(4) schedule(static, 1)
+    for (int i = 999; i >= 0; i--)
+        ft_failure_note(&failure, i,
+                        i % 10 == 7 ? ft_fail(i == 17 ? FT_ERR_IO : FT_ERR_INPUT, "place %d", i)
+                                    : FT_OK);
+    CHECK(failure.place == 7 && !ft_failure_before(&failure, 7) && ft_failure_before(&failure, 8));
+    ft_failure_note(&failure, 8, ft_fail(FT_ERR_INTERNAL, "another one"));
+    CHECK_FAILS(ft_failure_give(&failure), FT_ERR_INPUT, "place 7");
+    ft_failure_note(&failure, 3, FT_OK);
+    CHECK(failure.place == 7);
 }
 
 static void test_sizes(void)
@@ -103,6 +139,8 @@ int main(void)
 {
     test_errors();
     test_memory();
+    test_large();
+    test_shared_failure();
     test_sizes();
     test_random();
     test_half();
