@@ -8,7 +8,7 @@
 
 /* Resident program, tokenizer, MPI, OpenBLAS's packing buffers and HDF5: 40 to 105 MiB were seen
  * with one and two threads, by the shapes of the products. */
-static const int64_t OTHER_BYTES = INT64_C(72) << 20;
+static const int64_t OTHER_BYTES = INT64_C(64) << 20;
 
 /* Rows of one matrix product are counted in int. */
 enum { TOKENS_MAX = 1 << 26 };
