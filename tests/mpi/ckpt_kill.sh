@@ -22,11 +22,21 @@ chmod +x "$folder/victim.sh"
 export VICTIM CALL INJECT TRACE="$folder/trace"
 n=0 n_bad=0
 
+# On a busy machine mpirun may not have looked through the machine after a minute: without a trace no rank
+# was started, and it is tried again.
+start() {
+    for attempt in 1 2 3; do
+        rm -rf "$folder/run" "$TRACE"
+        cp -a "$folder/before" "$folder/run"
+        timeout 60 "$mpiexec" -q -np 2 "$folder/victim.sh" "$program" "$folder/run" 1 >"$folder/out" 2>&1
+        rc=$?
+        [ $rc -ne 124 ] || [ -e "$TRACE" ] || continue
+        return
+    done
+}
+
 trial() {
-    rm -rf "$folder/run" "$TRACE"
-    cp -a "$folder/before" "$folder/run"
-    timeout 60 "$mpiexec" -q -np 2 "$folder/victim.sh" "$program" "$folder/run" 1 >"$folder/out" 2>&1
-    rc=$?
+    start
     n=$((n + 1))
     if [ $rc -eq 124 ] || ! "$mpiexec" -q -np 2 "$program" "$folder/run" any >>"$folder/out" 2>&1; then
         n_bad=$((n_bad + 1))
