@@ -18,18 +18,13 @@ struct shared {
  * in containers of their own), all groups are of one rank, and a warning says why. Collective.
  *
  * The blocks are anonymous files (memfd_create): no name in any file system, no limit of a
- * /dev/shm, nothing left behind by a killed job.
+ * /dev/shm, nothing left behind by a killed job. Pages of others that this process has read count
+ * in its resident size too: see usage_count_foreign.
  *
  * @param[out] out gives the memory; NULL on failure
  * @return FT_OK, FT_ERR_INTERNAL (memory)
  */
 ft_status shared_create(struct shared **out, struct comm *comm, int64_t bytes);
-
-/**
- * Elements at ... at+bytes-1 of another rank's block are not read for now: their pages, which exist
- * once, do not count as this process's memory too. Not collective; nothing for the own block.
- */
-void shared_forget(const struct shared *shared, int index, int64_t at, int64_t bytes);
 
 /** Takes *shared (may be NULL), sets NULL. Not collective: the others keep what they see. */
 void shared_destroy(struct shared **shared);

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <time.h>
 
+static int64_t foreign_bytes;
+
 double usage_cpu_seconds(void)
 {
     struct timespec t;
@@ -15,10 +17,16 @@ double usage_cpu_seconds(void)
 void usage_reset_peak(void)
 {
     FILE *file = fopen("/proc/self/clear_refs", "we");
+    foreign_bytes = 0;
     if (!file)
         return;
     (void)fputs("5\n", file); /* 5: the peak becomes what is resident now */
     (void)fclose(file);
+}
+
+void usage_count_foreign(int64_t bytes)
+{
+    foreign_bytes += bytes;
 }
 
 int64_t usage_peak_bytes(void)
@@ -32,5 +40,5 @@ int64_t usage_peak_bytes(void)
         if (sscanf(line, "VmHWM: %lld", &kib) == 1)
             break;
     (void)fclose(file);
-    return (int64_t)kib * 1024;
+    return kib > 0 ? (int64_t)kib * 1024 - foreign_bytes : 0;
 }

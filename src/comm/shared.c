@@ -154,13 +154,6 @@ out:
     return status;
 }
 
-void shared_forget(const struct shared *s, int index, int64_t at, int64_t bytes)
-{
-    const int64_t page = sysconf(_SC_PAGESIZE), from = at / page * page;
-    if (index != s->index)
-        (void)madvise((char *)s->blocks[index] + from, (size_t)(at + bytes - from), MADV_DONTNEED);
-}
-
 void shared_destroy(struct shared **shared)
 {
     struct shared *s = *shared;
