@@ -6,6 +6,7 @@ set -u
 mpiexec=$1 program=$2 stride=${3:-1}
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
+export TMPDIR=$folder # Open MPI's own files: two jobs at once race for their folder in /tmp
 strace -o /dev/null true || {
     echo "strace is missing (tools/setup.sh installs it) or may not trace processes here"
     exit 1
