@@ -1,6 +1,6 @@
 #!/bin/bash
-# The memory plan is within 5 % of what a run then needs, on the real example model: all kept, by two ranks,
-# blocks computed again, last layers alone.
+# The memory plan is within 5 % (of a small run 48 MiB) of what then is needed, on the real example
+# model: all kept, by two ranks, blocks computed again, last layers alone.
 # Usage: test_memory_real.sh FINETUNE MPIEXEC SOURCE_DIR
 set -u
 finetune=$(realpath "$1") mpiexec=$2 source=$3
@@ -29,7 +29,8 @@ check() {
     fi
     jq -r '.memory_bytes | "\(.planned) \(.peak)"' "$dir/timers.json" |
         awk -v run="$dir" '{ printf "%s: planned %.3f GiB, used %.3f GiB\n", run, $1 / 2^30, $2 / 2^30
-            exit !($2 > 0 && $1 < 1.05 * $2 && $1 > 0.95 * $2) }' || failures=$((failures + 1))
+            most = 0.05 * $2 > 48 * 2^20 ? 0.05 * $2 : 48 * 2^20
+            exit !($2 > 0 && $1 < $2 + most && $1 > $2 - most) }' || failures=$((failures + 1))
     rm -rf "$dir"
 }
 
