@@ -44,6 +44,9 @@ ft_status file_read_all(char **data, size_t *bytes, const char *path, uint64_t m
 /** Writes all bytes; FT_ERR_IO with the path and the reason. */
 ft_status file_write_all(int fd, const void *data, size_t bytes, const char *path);
 
+/** Writes a whole file in place, and fsync. */
+ft_status file_write_synced(const char *path, const void *data, size_t bytes);
+
 /** Writes a file through path.tmp, fsync, rename and fsync of the folder. */
 ft_status file_replace(const char *path, const void *data, size_t bytes);
 

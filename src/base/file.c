@@ -147,7 +147,7 @@ ft_status file_sync(const char *path)
     return FT_OK;
 }
 
-static ft_status write_synced(const char *path, const void *data, size_t bytes)
+ft_status file_write_synced(const char *path, const void *data, size_t bytes)
 {
     const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (fd < 0)
@@ -165,7 +165,7 @@ ft_status file_replace(const char *path, const void *data, size_t bytes)
     char temporary[FILE_PATH_MAX], folder[FILE_PATH_MAX];
     if (snprintf(temporary, sizeof temporary, "%s.tmp", path) >= FILE_PATH_MAX)
         return ft_fail(FT_ERR_USAGE, "path too long: %.80s...", path);
-    FT_TRY(write_synced(temporary, data, bytes));
+    FT_TRY(file_write_synced(temporary, data, bytes));
     if (rename(temporary, path) != 0)
         return ft_fail(FT_ERR_IO, "cannot rename %s to %s: %s", temporary, path, strerror(errno));
     file_folder(folder, path);

@@ -244,7 +244,7 @@ static ft_status publish(const struct feature_store *s, int64_t part, const char
     FT_TRY(part_path(path, s, part, "h5"));
     FT_TRY(part_path(hash_path, s, part, "xxh3"));
     const int n = snprintf(line, sizeof line, "%s  %s\n", hash, file_base_name(path));
-    FT_TRY(file_replace(hash_from, line, (size_t)n));
+    FT_TRY(file_write_synced(hash_from, line, (size_t)n)); /* its name says already whose it is */
     if (unlink(hash_path) != 0 && errno != ENOENT)
         return ft_fail(FT_ERR_IO, "cannot remove %s: %s", hash_path, strerror(errno));
     FT_TRY(move(from, path));
