@@ -76,7 +76,7 @@ static int list_shapes(struct linear_shape *s, const struct model_config *c, int
     const int chunk = n < LM_CHUNK ? n : LM_CHUNK, q = c->Hq * c->D;
     s[0] = (struct linear_shape){"q,k,v", n, c->C, q + 2 * c->Hkv * c->D, c->L};
     s[1] = (struct linear_shape){"attention output", n, q, c->C, c->L};
-    const bool is_gated = c->activation == ACTIVATION_SWIGLU;
+    const bool is_gated = c->gated;
     s[2] = (struct linear_shape){is_gated ? "gate,up" : "up", n, c->C, is_gated ? 2 * c->F : c->F,
                                  c->L};
     s[3] = (struct linear_shape){"down", n, c->F, c->C, c->L};

@@ -209,7 +209,9 @@ static void measure_steps(struct bench_steps *out, struct comm *comm, struct tra
     comm_max_f64(comm, &out->peak_bytes, 1);
     out->memory_bytes = (double)t->model->memory.bytes;
     out->parameters = (double)t->model->layout->N;
-    out->early = (double)t->model->offsets[0].attn_norm.weight;
+    const struct block_weights *first = &t->model->weights[0];
+    out->early =
+        (double)(first->attn_norm.weight >= 0 ? first->attn_norm.weight : first->qkv.weight);
 }
 
 ft_status bench_train(struct bench_steps *out, struct comm *comm, const struct model_config *c,

@@ -1,6 +1,6 @@
 /**
- * Activation functions, element by element. Buffers hold f32, or of the type that is given; what is
- * computed is f32 always, and rounded once.
+ * Activation functions, element by element, alone or as the gate of a second half. Buffers hold
+ * f32, or of the type that is given; what is computed is f32 always, and rounded once.
  *
  * Local; parallel over OpenMP threads; every result is independent of the number of threads.
  */
@@ -11,26 +11,38 @@
 
 #include "math/elem.h"
 
-/** act (n, F) = silu(gate) * up, gate and up side by side in gate_up (n, 2F). */
-void swiglu_forward(void *act, const void *gate_up, int n, int F, enum elem type);
+/**
+ * FUNCTION_GELU is x * Phi(x), Phi the normal distribution function; the absolute error of Phi is
+ * below 2e-7 (activation.c says how). FUNCTION_GELU_TANH is its tanh form.
+ *
+ * Source: Hendrycks & Gimpel 2016; FUNCTION_SILU is x / (1 + exp(-x)).
+ */
+enum function {
+    FUNCTION_SILU,
+    FUNCTION_GELU,
+    FUNCTION_GELU_TANH,
+    FUNCTION_RELU,
+    FUNCTION_TANH,
+    N_FUNCTIONS
+};
+
+/** act (n, F) = f(pre). act may be pre. */
+void activation_forward(enum function f, void *act, const void *pre, int n, int F, enum elem type);
+
+/** pre (n, F) += bias (F) in each row, then act (n, F) = f(pre), in one pass. */
+void bias_activation_forward(enum function f, void *act, void *pre, const float *bias, int n, int F,
+                             enum elem type);
+
+/** dpre (n, F) = dact * f'(pre). dpre may be dact. */
+void activation_backward(enum function f, void *dpre, const void *dact, const void *pre, int n,
+                         int F, enum elem type);
+
+/** act (n, F) = f(gate) * up, gate and up side by side in gate_up (n, 2F). */
+void gated_forward(enum function f, void *act, const void *gate_up, int n, int F, enum elem type);
 
 /** dgate_up (n, 2F) from dact (n, F). */
-void swiglu_backward(void *dgate_up, const void *dact, const void *gate_up, int n, int F,
-                     enum elem type);
-
-/**
- * act (n, F) = pre * Phi(pre), Phi the normal distribution function: the exact GELU, not its
- * tanh form. The absolute error of Phi is below 2e-7 (activation.c says how). act may be pre.
- *
- * Source: Hendrycks & Gimpel 2016.
- */
-void gelu_forward(void *act, const void *pre, int n, int F, enum elem type);
-
-/** pre (n, F) += bias (F) in each row, then act (n, F) = gelu(pre), in one pass. */
-void bias_gelu_forward(void *act, void *pre, const float *bias, int n, int F, enum elem type);
-
-/** dpre (n, F) = dact * gelu'(pre). dpre may be dact. */
-void gelu_backward(void *dpre, const void *dact, const void *pre, int n, int F, enum elem type);
+void gated_backward(enum function f, void *dgate_up, const void *dact, const void *gate_up, int n,
+                    int F, enum elem type);
 
 /** y (n elements) = tanh(x). y may be x. */
 void tanh_forward(float *y, const float *x, int64_t n);

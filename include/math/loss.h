@@ -18,9 +18,14 @@
  *                        With ELEM_BF16 the gradient's rows are bf16, still 4 V bytes apart
  * @param[out]    losses  (n) -log softmax[target]; 0 where target is -1
  * @param[in]     targets (n) in 0 ... V-1, or -1
+ * @param[in]     softcap 0, or the bound c of capped logits c * tanh(x / c): logits are capped as
+ *                        they come from softcap_forward, the gradient is that of x
  */
 void cross_entropy(float *logits, float *losses, const int32_t *targets, int n, int V,
-                   int want_gradient, enum elem type);
+                   float softcap, int want_gradient, enum elem type);
+
+/** x (n, V) = softcap * tanh(x / softcap), in place. Source: Bello et al. 2016, as in Gemma 2. */
+void softcap_forward(float *x, int n, int V, float softcap);
 
 /**
  * Cross-entropy with class weights and label smoothing, in place: with s = label_smoothing and

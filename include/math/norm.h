@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 /**
- * y = x / rms(x) * w, after adding delta to x where delta is given.
+ * y = x / rms(x) * (shift + w), after adding delta to x where delta is given.
  *
  * @param[out]    y     (n, C); may be NULL
  * @param[out]    y16   (n, C) the same, rounded to bf16; may be NULL
@@ -18,15 +18,16 @@
  * @param[in]     x     (n, C)
  * @param[in]     delta (n, C) or NULL
  * @param[in]     w     (C)
+ * @param[in]     shift 0, or 1 where w is kept as its distance from 1 (Gemma)
  *
  * Source: Zhang & Sennrich 2019.
  */
 void rmsnorm_forward(float *y, uint16_t *y16, float *sum, float *rstd, const float *x,
-                     const float *delta, const float *w, int n, int C, float eps);
+                     const float *delta, const float *w, float shift, int n, int C, float eps);
 
-/** y and y16 (n, C) = x * rstd * w again, from what the forward pass kept. */
+/** y and y16 (n, C) = x * rstd * (shift + w) again, from what the forward pass kept. */
 void rmsnorm_recompute(float *y, uint16_t *y16, const float *x, const float *rstd, const float *w,
-                       int n, int C);
+                       float shift, int n, int C);
 
 /**
  * @param[in,out] dx (n, C): the gradient through the norm is added
@@ -34,7 +35,7 @@ void rmsnorm_recompute(float *y, uint16_t *y16, const float *x, const float *rst
  * @param[in]     dy (n, C)
  */
 void rmsnorm_backward(float *dx, float *dw, const float *dy, const float *x, const float *rstd,
-                      const float *w, int n, int C);
+                      const float *w, float shift, int n, int C);
 
 /**
  * y = (x - mean) * rstd * w + b, after adding delta to x where delta is given.
@@ -46,7 +47,7 @@ void rmsnorm_backward(float *dx, float *dw, const float *dy, const float *x, con
  * @param[out]    rstd  (n) 1 / sqrt(variance of the sum + eps), the variance divided by C
  * @param[in]     x     (n, C)
  * @param[in]     delta (n, C) or NULL
- * @param[in]     w     (C), b (C)
+ * @param[in]     w     (C), b (C) or NULL: no bias
  *
  * Source: Ba, Kiros & Hinton 2016.
  */

@@ -12,16 +12,27 @@
 
 #include "math/elem.h"
 
+/** Heads in a row: head h begins at element at + h * step. */
+struct heads {
+    int at, step, n;
+};
+
+/** What a rotation turns by: tables of the cosine and sine (positions, width/2). */
+struct rotation {
+    const float *cosine, *sine;
+    int width; /**< elements of a head that turn, from its start; even, at most 512 */
+};
+
 /**
- * Rotates heads in place: pair (i, i + D/2) of each head by the angle of its position.
+ * Rotates heads in place: pair (i, i + width/2) of each head by the angle of its position.
  *
- * @param[in,out] x         rows of `stride` elements, n_heads heads of D <= 512 from their start
- * @param[in]     cosine    (positions, D/2) table; sine likewise
+ * @param[in,out] x         rows of `stride` elements
+ * @param[in]     positions (n)
  * @param[in]     direction 1 forward, -1 backward
  *
  * Source: Su et al. 2021, in the half-split layout of Hugging Face.
  */
-void rope_rotate(void *x, int stride, int n_heads, int D, const float *cosine, const float *sine,
+void rope_rotate(void *x, int stride, const struct heads *heads, const struct rotation *rotation,
                  const int32_t *positions, int n, float direction, enum elem type);
 
 /** x (n, C) += bias (C) in each row. */
@@ -32,6 +43,9 @@ void bias_backward(float *db, const void *dy, int stride, int n, int C, enum ele
 
 /** y (n elements) = x, rounded. */
 void rows_to_bf16(uint16_t *y, const float *x, int64_t n);
+
+/** x (n elements) *= scale. */
+void scale_in_place(float *x, float scale, int64_t n);
 
 /** y (n elements) += x. */
 void add_in_place(float *y, const float *x, int64_t n);

@@ -21,6 +21,9 @@ void row_scale(float *y, const float *x, float scale, int n);
 /** y (n) *= x */
 void row_multiply(float *y, const float *x, int n);
 
+/** y (n) = a * b; y may be a or b */
+void row_product(float *y, const float *a, const float *b, int n);
+
 /** the largest of x (n), n > 0 */
 float row_max(const float *x, int n);
 
@@ -29,6 +32,9 @@ void row_from_bf16(float *y, const uint16_t *x, int64_t n);
 
 /** y (n) = x, rounded */
 void row_to_bf16(uint16_t *y, const float *x, int64_t n);
+
+/** x (n) = cap * tanh(scale * x / cap) */
+void row_softcap(float *x, float scale, float cap, int n);
 
 /** The row (n) becomes one of bf16 that begins at the same place. */
 void row_shrink(float *row, int n);

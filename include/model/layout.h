@@ -5,17 +5,22 @@
  * Tensors follow each other without padding, in this order; what is joined by + is one matrix to
  * read:
  *
- *     embed, positions, types
- *     per layer: attn_norm, attn_norm_bias, q + k + v, q_bias + k_bias + v_bias, o, o_bias,
- *                mlp_norm, mlp_norm_bias, gate + up, gate_bias + up_bias, down, down_bias
+ *     embed, positions, types, embed_norm, embed_norm_bias, embed_out, embed_out_bias
+ *     per layer: attn_norm, attn_norm_bias, q + k + v, q_bias + k_bias + v_bias, q_norm, k_norm,
+ *                o, o_bias, attn_out_norm, mlp_norm, mlp_norm_bias, gate + up,
+ *                gate_bias + up_bias, down, down_bias, mlp_out_norm
  *     final_norm, final_norm_bias
  *     lm_head (only where it is not the embedding, and not for classification)
  *     pooler, pooler_bias, head_dense, head_dense_bias, head_out, head_out_bias
  *
+ * Where q, k and v are one tensor in the family's files it has the role of q, gate and up that of
+ * gate. Matrices of the blocks are (in, out) where the configuration says transposed.
+ *
  * A norm belongs to the half block that reads it. In a model with post_norm Hugging Face names it
  * after the half block before: attn_norm of layer l > 0 is encoder.layer.(l-1).output.LayerNorm,
- * of layer 0 embeddings.LayerNorm, mlp_norm is attention.output.LayerNorm, final_norm is that of
- * the last layer. What learns in mode last-layers is a suffix of the buffer.
+ * mlp_norm is attention.output.LayerNorm, final_norm is that of the last layer. With shared_layers
+ * there is one block, and its attn_norm is final_norm. What learns in mode last-layers is a suffix
+ * of the buffer.
  */
 #ifndef FT_MODEL_LAYOUT_H
 #define FT_MODEL_LAYOUT_H
@@ -27,9 +32,13 @@
 #include "model/config.h"
 
 enum tensor_role {
-    ROLE_EMBED,           /**< (V, C) */
-    ROLE_POSITIONS,       /**< (T_max, C) learned positions */
-    ROLE_TYPES,           /**< (n_types, C) */
+    ROLE_EMBED,           /**< (V, E) */
+    ROLE_POSITIONS,       /**< (position_offset + T_max, E) learned positions */
+    ROLE_TYPES,           /**< (n_types, E) */
+    ROLE_EMBED_NORM,      /**< (E) */
+    ROLE_EMBED_NORM_BIAS, /**< (E) */
+    ROLE_EMBED_OUT,       /**< (C, E) where E is less than C */
+    ROLE_EMBED_OUT_BIAS,  /**< (C) */
     ROLE_ATTN_NORM,       /**< (C) */
     ROLE_ATTN_NORM_BIAS,  /**< (C) */
     ROLE_Q,               /**< (Hq*D, C); with K and V behind it (Hq*D + 2*Hkv*D, C) */
@@ -38,8 +47,11 @@ enum tensor_role {
     ROLE_Q_BIAS,          /**< (Hq*D) */
     ROLE_K_BIAS,          /**< (Hkv*D) */
     ROLE_V_BIAS,          /**< (Hkv*D) */
+    ROLE_Q_NORM,          /**< (D), or (Hq*D) */
+    ROLE_K_NORM,          /**< (D), or (Hkv*D) */
     ROLE_O,               /**< (C, Hq*D) */
     ROLE_O_BIAS,          /**< (C) */
+    ROLE_ATTN_OUT_NORM,   /**< (C) */
     ROLE_MLP_NORM,        /**< (C) */
     ROLE_MLP_NORM_BIAS,   /**< (C) */
     ROLE_GATE,            /**< (F, C); with UP behind it (2*F, C) */
@@ -48,6 +60,7 @@ enum tensor_role {
     ROLE_UP_BIAS,         /**< (F) */
     ROLE_DOWN,            /**< (C, F) */
     ROLE_DOWN_BIAS,       /**< (C) */
+    ROLE_MLP_OUT_NORM,    /**< (C) */
     ROLE_FINAL_NORM,      /**< (C) */
     ROLE_FINAL_NORM_BIAS, /**< (C) */
     ROLE_LM_HEAD,         /**< (V, C) */

@@ -16,6 +16,7 @@
 #include "math/dropout.h"
 #include "math/elem.h"
 #include "math/gemm16.h"
+#include "math/ops.h"
 #include "model/batch.h"
 #include "model/config.h"
 #include "model/layout.h"
@@ -30,34 +31,52 @@ struct norm_acts {
 /** What is kept of one block for its backward pass; rows are tokens, void: of the model's elem. */
 struct block_acts {
     struct norm_acts attn_norm;
-    void *qkv;  /**< (n, (Hq + 2 Hkv) * D) queries and keys (rotated with RoPE), values */
-    void *att;  /**< (n, Hq * D) attention output */
-    float *lse; /**< (n, Hq) */
-    struct norm_acts mlp_norm;
+    void *qk;       /**< (n, (Hq + Hkv) * D) queries and keys before their norm; else NULL */
+    float *qk_rstd; /**< of q (n, groups), then of k */
+    void *qkv;      /**< (n, (Hq + 2 Hkv) * D) queries and keys (rotated with RoPE), values */
+    void *att;      /**< (n, Hq * D) attention output */
+    float *lse;     /**< (n, Hq) */
+    struct norm_acts attn_out_norm; /**< with output_norms: what attention adds, before its norm */
+    struct norm_acts mlp_norm;      /**< with parallel: x is that of attn_norm */
     void *up; /**< (n, 2F) gate and up, or (n, F) up alone: before the activation */
+    struct norm_acts mlp_out_norm; /**< as attn_out_norm */
 };
 
+/** Element offsets in the flat buffer; -1 = the model has none. */
 struct norm_offsets {
     int64_t weight, bias;
 };
 
-/** Element offsets of one block's tensors in the flat buffer; -1 = the model has none. */
-struct block_offsets {
-    struct norm_offsets attn_norm, mlp_norm;
-    int64_t qkv, qkv_bias, o, o_bias, up, up_bias, down, down_bias;
+/** One layer of weights: y (n, out) = x (n, in) * w^T + bias. */
+struct linear {
+    int64_t weight; /**< offset of w (out, in), or (in, out) where transposed */
+    int64_t bias;   /**< offset (out); -1 = none */
+    int in, out;
+    bool transposed;
 };
 
-/** tanh(x w^T + b) of one vector a segment: the pooler, the mlp head's dense layer. */
+/** What one block reads of the parameters; blocks that share their weights have equal ones. */
+struct block_weights {
+    struct norm_offsets attn_norm, attn_out_norm, mlp_norm, mlp_out_norm;
+    int64_t q_norm, k_norm;
+    struct linear qkv; /**< queries, keys, values */
+    struct linear o;
+    struct linear up; /**< gate and up, or up alone */
+    struct linear down;
+};
+
+/** f(x w^T + b) of one vector a segment: the pooler, the mlp head's dense layer. */
 struct head_stage {
-    int64_t weight, bias;
-    float *out; /**< (max_segments, C) */
+    struct linear linear;
+    enum function function;
+    float *pre, *out; /**< (max_segments, C) before and behind the function */
 };
 
 /** Classification: what lies between the last norm and the logits. */
 struct head {
     int n_stages; /**< 0 ... 2 */
     struct head_stage stages[2];
-    int64_t out, out_bias;
+    struct linear out;
     float *pooled;           /**< (max_segments, C) */
     float *input;            /**< (max_segments, C) of the output layer, after dropout */
     float *logits, *dlogits; /**< (max_segments, K) */
@@ -66,7 +85,7 @@ struct head {
 
 /** Rates and key of the pass that is going on; all 0 outside model_loss_backward. */
 struct pass_dropout {
-    struct dropout hidden, attention, classifier;
+    struct dropout embedding, hidden, attention, classifier;
 };
 
 /** Told during a backward pass that model->grads from element `from` to its end are final for this
@@ -94,26 +113,32 @@ struct model {
     int max_tokens;                /**< largest batch */
     int max_length;                /**< longest sequence */
     int max_segments;              /**< sequences of a batch; classification */
-    struct block_offsets *offsets; /**< (L) */
-    int64_t embed, positions, types, lm_head;
-    struct norm_offsets final_norm;
+    struct block_weights *weights; /**< (L) */
+    int64_t embed, positions, types;
+    struct norm_offsets embed_norm, final_norm;
+    struct linear embed_out; /**< from E to C; weight -1 where they are equal */
+    struct linear lm_head;
+    struct heads q, k; /**< where they lie in a row of queries, keys and values */
     struct pass_dropout dropout;
 
-    struct arena memory;     /**< everything below, and the buffers of head */
-    struct head head;        /**< also of an encoder with a pooler and no head */
-    struct block_acts *acts; /**< (L); blocks that are frozen, or all when only evaluating, share
+    struct arena memory;        /**< everything below, and the buffers of head */
+    struct head head;           /**< also of an encoder with a pooler and no head */
+    struct block_acts *acts;    /**< (L); blocks that are frozen, or all when only evaluating, share
                                   one, and so do all in what is computed again */
-    struct norm_acts last;   /**< the final norm's */
-    float *h;                /**< (max_tokens, C) normed rows */
-    uint16_t *h16;           /**< the same, rounded; NULL with ELEM_F32 */
-    float *delta;            /**< (max_tokens, C) what a half block adds, or its gradient */
-    void *act;               /**< (max_tokens, F) of elem */
-    float *logits;           /**< (LM_CHUNK or max_tokens, V); NULL without tokens to predict */
-    float *losses;           /**< (max_tokens) */
-    float *cosine, *sine;    /**< (max_length, D/2); NULL without RoPE */
-    float *attention;        /**< tile scratch */
-    float *dx, *dh;          /**< (max_tokens, C) backward only, as what follows */
-    void *ddelta;            /**< (max_tokens, C) of elem: dx as products read it; NULL with f32 */
+    struct norm_acts embed_sum; /**< (n, E) the embedding norm's; NULL where there is none */
+    struct norm_acts last;      /**< the final norm's */
+    float *h;                   /**< (max_tokens, C) normed rows */
+    uint16_t *h16;              /**< the same, rounded; NULL with ELEM_F32 */
+    float *delta;               /**< (max_tokens, C) what a half block adds, or its gradient */
+    float *aside;  /**< (max_tokens, C) with parallel: what the MLP adds, or the gradient that both
+                       halves take; else NULL */
+    void *act;     /**< (max_tokens, F) of elem */
+    float *logits; /**< (LM_CHUNK or max_tokens, V); NULL without tokens to predict */
+    float *losses; /**< (max_tokens) */
+    struct rotation rotation, rotation_local; /**< of global and local layers; NULL without */
+    float *attention;                         /**< tile scratch */
+    float *dx, *dh;                           /**< (max_tokens, C) backward only, as what follows */
+    void *ddelta; /**< (max_tokens, C) of elem: dx as products read it; NULL with f32 */
     void *datt, *dqkv, *dact, *dup; /**< of elem */
     float *dkv;
 };

@@ -26,10 +26,11 @@ static void print_sizes(const struct model_config *c, const struct layout *l)
 
 static void print_decoder(const struct model_config *c)
 {
-    printf("rope              theta %g, %s\n", c->rope_theta,
-           c->n_rope_divisors > 0           ? "frequency factors from the file"
-           : c->rope_scaling == ROPE_LLAMA3 ? "llama3 scaling"
-                                            : "no scaling");
+    if (c->positions == POSITION_ROPE)
+        printf("rope              theta %g, %s\n", c->rope.theta,
+               c->rope.n_divisors > 0          ? "frequency factors from the file"
+               : c->rope.scaling == ROPE_PLAIN ? "no scaling"
+                                               : "with scaling");
     printf("tied embeddings   %s\n", yes_no[c->tied_embeddings]);
     printf("biases            attention %s, MLP %s\n", yes_no[c->attention_bias],
            yes_no[c->mlp_bias]);

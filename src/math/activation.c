@@ -4,60 +4,7 @@
 
 #include "math/kernel.h"
 #include "math/row.h"
-
-FT_KERNEL static void row_swiglu(float *act, const float *gate, const float *up, int F)
-{
-#pragma omp simd
-    for (int f = 0; f < F; f++)
-        act[f] = gate[f] / (1.0f + expf(-gate[f])) * up[f];
-}
-
-void swiglu_forward(void *act, const void *gate_up, int n, int F, enum elem type)
-{
-#pragma omp parallel for schedule(static)
-    for (int t = 0; t < n; t++)
-        for (int f = 0; f < F; f += PIECE) {
-            float buffers[3][PIECE];
-            const int64_t to = (int64_t)t * F + f, from = (int64_t)t * 2 * F + f;
-            const int width = piece_of(f, F);
-            const float *gate = row_read(buffers[0], gate_up, type, from, width);
-            const float *up = row_read(buffers[1], gate_up, type, from + F, width);
-            float *out = row_place(buffers[2], act, type, to);
-            row_swiglu(out, gate, up, width);
-            row_write(act, type, to, out, width);
-        }
-}
-
-FT_KERNEL static void row_swiglu_backward(float *dgate, float *dup, const float *dact,
-                                          const float *gate, const float *up, int F)
-{
-#pragma omp simd
-    for (int f = 0; f < F; f++) {
-        const float sigmoid = 1.0f / (1.0f + expf(-gate[f])), silu = gate[f] * sigmoid;
-        dup[f] = dact[f] * silu;
-        dgate[f] = dact[f] * up[f] * (sigmoid + silu * (1.0f - sigmoid));
-    }
-}
-
-void swiglu_backward(void *dgate_up, const void *dact, const void *gate_up, int n, int F,
-                     enum elem type)
-{
-#pragma omp parallel for schedule(static)
-    for (int t = 0; t < n; t++)
-        for (int f = 0; f < F; f += PIECE) {
-            float buffers[5][PIECE];
-            const int64_t at = (int64_t)t * 2 * F + f;
-            const int width = piece_of(f, F);
-            const float *gate = row_read(buffers[0], gate_up, type, at, width);
-            const float *up = row_read(buffers[1], gate_up, type, at + F, width);
-            const float *d = row_read(buffers[2], dact, type, (int64_t)t * F + f, width);
-            float *dgate = row_place(buffers[3], dgate_up, type, at);
-            float *dup = row_place(buffers[4], dgate_up, type, at + F);
-            row_swiglu_backward(dgate, dup, d, gate, up, width);
-            row_write(dgate_up, type, at, dgate, width);
-            row_write(dgate_up, type, at + F, dup, width);
-        }
-}
+#include "math/tanh.h"
 
 /*
  * The normal distribution function without erff, whose vector form not every glibc has:
@@ -87,31 +34,217 @@ static inline float normal_distribution(float x, float exponential)
     return x < 0.0f ? tail : 1.0f - tail;
 }
 
-FT_KERNEL static void row_gelu(float *act, const float *pre, int64_t n)
+/* y = f(x); y may be x. */
+typedef void value_kernel(float *y, const float *x, int n);
+
+/* y = f(x), slope = f'(x); no two of them are the same. */
+typedef void slope_kernel(float *y, float *slope, const float *x, int n);
+
+FT_KERNEL static void row_silu(float *y, const float *x, int n)
 {
 #pragma omp simd
-    for (int64_t i = 0; i < n; i++)
-        act[i] = pre[i] * normal_distribution(pre[i], expf(-0.5f * pre[i] * pre[i]));
+    for (int i = 0; i < n; i++)
+        y[i] = x[i] / (1.0f + expf(-x[i]));
 }
 
-FT_KERNEL static void row_bias_gelu(float *act, float *pre, const float *bias, int F)
+FT_KERNEL static void row_silu_slope(float *y, float *slope, const float *x, int n)
 {
 #pragma omp simd
-    for (int f = 0; f < F; f++) {
-        const float x = pre[f] + bias[f];
-        pre[f] = x;
-        act[f] = x * normal_distribution(x, expf(-0.5f * x * x));
+    for (int i = 0; i < n; i++) {
+        const float sigmoid = 1.0f / (1.0f + expf(-x[i])), silu = x[i] * sigmoid;
+        y[i] = silu;
+        slope[i] = sigmoid + silu * (1.0f - sigmoid);
     }
 }
 
-FT_KERNEL static void row_gelu_backward(float *dpre, const float *dact, const float *pre, int64_t n)
+FT_KERNEL static void row_gelu(float *y, const float *x, int n)
+{
+#pragma omp simd
+    for (int i = 0; i < n; i++)
+        y[i] = x[i] * normal_distribution(x[i], expf(-0.5f * x[i] * x[i]));
+}
+
+FT_KERNEL static void row_gelu_slope(float *y, float *slope, const float *x, int n)
 {
     const float density_at_0 = 0.3989422804f; /* 1 / sqrt(2 pi) */
 #pragma omp simd
-    for (int64_t i = 0; i < n; i++) {
-        const float x = pre[i], exponential = expf(-0.5f * x * x);
-        dpre[i] = dact[i] * (normal_distribution(x, exponential) + x * density_at_0 * exponential);
+    for (int i = 0; i < n; i++) {
+        const float exponential = expf(-0.5f * x[i] * x[i]);
+        const float phi = normal_distribution(x[i], exponential);
+        y[i] = x[i] * phi;
+        slope[i] = phi + x[i] * density_at_0 * exponential;
     }
+}
+
+/* (1 + tanh(u)) / 2 is the logistic function of 2 u. */
+#define GELU_TANH_TWICE 1.5957691216f /* 2 sqrt(2 / pi) */
+#define GELU_TANH_CUBE 0.044715f
+
+FT_KERNEL static void row_gelu_tanh(float *y, const float *x, int n)
+{
+#pragma omp simd
+    for (int i = 0; i < n; i++) {
+        const float twice = GELU_TANH_TWICE * (x[i] + GELU_TANH_CUBE * x[i] * x[i] * x[i]);
+        y[i] = x[i] / (1.0f + expf(-twice));
+    }
+}
+
+FT_KERNEL static void row_gelu_tanh_slope(float *y, float *slope, const float *x, int n)
+{
+#pragma omp simd
+    for (int i = 0; i < n; i++) {
+        const float square = x[i] * x[i];
+        const float twice = GELU_TANH_TWICE * (x[i] + GELU_TANH_CUBE * x[i] * square);
+        const float inner = GELU_TANH_TWICE * (1.0f + 3.0f * GELU_TANH_CUBE * square);
+        const float sigmoid = 1.0f / (1.0f + expf(-twice)), value = x[i] * sigmoid;
+        y[i] = value;
+        slope[i] = sigmoid + value * (1.0f - sigmoid) * inner;
+    }
+}
+
+FT_KERNEL static void row_relu(float *y, const float *x, int n)
+{
+#pragma omp simd
+    for (int i = 0; i < n; i++)
+        y[i] = x[i] > 0.0f ? x[i] : 0.0f;
+}
+
+FT_KERNEL static void row_relu_slope(float *y, float *slope, const float *x, int n)
+{
+#pragma omp simd
+    for (int i = 0; i < n; i++) {
+        y[i] = x[i] > 0.0f ? x[i] : 0.0f;
+        slope[i] = x[i] > 0.0f ? 1.0f : 0.0f;
+    }
+}
+
+FT_KERNEL static void row_tanh(float *y, const float *x, int n)
+{
+#pragma omp simd
+    for (int i = 0; i < n; i++)
+        y[i] = smooth_tanh(x[i]);
+}
+
+FT_KERNEL static void row_tanh_slope(float *y, float *slope, const float *x, int n)
+{
+#pragma omp simd
+    for (int i = 0; i < n; i++) {
+        const float value = smooth_tanh(x[i]);
+        y[i] = value;
+        slope[i] = 1.0f - value * value;
+    }
+}
+
+static const struct {
+    value_kernel *value;
+    slope_kernel *slope;
+} functions[N_FUNCTIONS] = {[FUNCTION_SILU] = {row_silu, row_silu_slope},
+                            [FUNCTION_GELU] = {row_gelu, row_gelu_slope},
+                            [FUNCTION_GELU_TANH] = {row_gelu_tanh, row_gelu_tanh_slope},
+                            [FUNCTION_RELU] = {row_relu, row_relu_slope},
+                            [FUNCTION_TANH] = {row_tanh, row_tanh_slope}};
+
+void activation_forward(enum function f, void *act, const void *pre, int n, int F, enum elem type)
+{
+#pragma omp parallel for schedule(static)
+    for (int t = 0; t < n; t++)
+        for (int at = 0; at < F; at += PIECE) {
+            float x_buffer[PIECE], y_buffer[PIECE];
+            const int64_t from = (int64_t)t * F + at;
+            const int width = piece_of(at, F);
+            const float *x = row_read(x_buffer, pre, type, from, width);
+            float *y = row_place(y_buffer, act, type, from);
+            functions[f].value(y, x, width);
+            row_write(act, type, from, y, width);
+        }
+}
+
+void bias_activation_forward(enum function f, void *act, void *pre, const float *bias, int n, int F,
+                             enum elem type)
+{
+#pragma omp parallel for schedule(static)
+    for (int t = 0; t < n; t++)
+        for (int at = 0; at < F; at += PIECE) {
+            float x_buffer[PIECE], y_buffer[PIECE];
+            const int64_t from = (int64_t)t * F + at;
+            const int width = piece_of(at, F);
+            (void)row_read(x_buffer, pre, type, from, width);
+            float *x = row_place(x_buffer, pre, type, from);
+            float *y = row_place(y_buffer, act, type, from);
+            row_add(x, bias + at, width);
+            functions[f].value(y, x, width);
+            row_write(pre, type, from, x, width);
+            row_write(act, type, from, y, width);
+        }
+}
+
+void activation_backward(enum function f, void *dpre, const void *dact, const void *pre, int n,
+                         int F, enum elem type)
+{
+#pragma omp parallel for schedule(static)
+    for (int t = 0; t < n; t++)
+        for (int at = 0; at < F; at += PIECE) {
+            float d_buffer[PIECE], x_buffer[PIECE], value[PIECE], slope[PIECE];
+            const int64_t from = (int64_t)t * F + at;
+            const int width = piece_of(at, F);
+            const float *d = row_read(d_buffer, dact, type, from, width);
+            const float *x = row_read(x_buffer, pre, type, from, width);
+            float *dx = row_place(d_buffer, dpre, type, from);
+            functions[f].slope(value, slope, x, width);
+            row_product(dx, d, slope, width);
+            row_write(dpre, type, from, dx, width);
+        }
+}
+
+void gated_forward(enum function f, void *act, const void *gate_up, int n, int F, enum elem type)
+{
+#pragma omp parallel for schedule(static)
+    for (int t = 0; t < n; t++)
+        for (int at = 0; at < F; at += PIECE) {
+            float buffers[3][PIECE];
+            const int64_t to = (int64_t)t * F + at, from = (int64_t)t * 2 * F + at;
+            const int width = piece_of(at, F);
+            const float *gate = row_read(buffers[0], gate_up, type, from, width);
+            const float *up = row_read(buffers[1], gate_up, type, from + F, width);
+            float *out = row_place(buffers[2], act, type, to);
+            functions[f].value(out, gate, width);
+            row_multiply(out, up, width);
+            row_write(act, type, to, out, width);
+        }
+}
+
+/* dup = dact * value, dgate = dact * up * slope; any of them may be where dact or up is. */
+FT_KERNEL static void row_gated_backward(float *dgate, float *dup, const float *dact,
+                                         const float *up, const float *value, const float *slope,
+                                         int n)
+{
+#pragma omp simd
+    for (int i = 0; i < n; i++) {
+        const float d = dact[i], u = up[i];
+        dup[i] = d * value[i];
+        dgate[i] = d * u * slope[i];
+    }
+}
+
+void gated_backward(enum function f, void *dgate_up, const void *dact, const void *gate_up, int n,
+                    int F, enum elem type)
+{
+#pragma omp parallel for schedule(static)
+    for (int t = 0; t < n; t++)
+        for (int c = 0; c < F; c += PIECE) {
+            float buffers[5][PIECE], value[PIECE], slope[PIECE];
+            const int64_t at = (int64_t)t * 2 * F + c;
+            const int width = piece_of(c, F);
+            const float *gate = row_read(buffers[0], gate_up, type, at, width);
+            const float *up = row_read(buffers[1], gate_up, type, at + F, width);
+            const float *d = row_read(buffers[2], dact, type, (int64_t)t * F + c, width);
+            float *dgate = row_place(buffers[3], dgate_up, type, at);
+            float *dup = row_place(buffers[4], dgate_up, type, at + F);
+            functions[f].slope(value, slope, gate, width);
+            row_gated_backward(dgate, dup, d, up, value, slope, width);
+            row_write(dgate_up, type, at, dgate, width);
+            row_write(dgate_up, type, at + F, dup, width);
+        }
 }
 
 FT_KERNEL static void row_tanh_backward(float *dx, const float *dy, const float *y, int64_t n)
@@ -119,54 +252,6 @@ FT_KERNEL static void row_tanh_backward(float *dx, const float *dy, const float 
 #pragma omp simd
     for (int64_t i = 0; i < n; i++)
         dx[i] = dy[i] * (1.0f - y[i] * y[i]);
-}
-
-void gelu_forward(void *act, const void *pre, int n, int F, enum elem type)
-{
-#pragma omp parallel for schedule(static)
-    for (int t = 0; t < n; t++)
-        for (int f = 0; f < F; f += PIECE) {
-            float x_buffer[PIECE], y_buffer[PIECE];
-            const int64_t at = (int64_t)t * F + f;
-            const int width = piece_of(f, F);
-            const float *x = row_read(x_buffer, pre, type, at, width);
-            float *y = row_place(y_buffer, act, type, at);
-            row_gelu(y, x, width);
-            row_write(act, type, at, y, width);
-        }
-}
-
-void bias_gelu_forward(void *act, void *pre, const float *bias, int n, int F, enum elem type)
-{
-#pragma omp parallel for schedule(static)
-    for (int t = 0; t < n; t++)
-        for (int f = 0; f < F; f += PIECE) {
-            float x_buffer[PIECE], y_buffer[PIECE];
-            const int64_t at = (int64_t)t * F + f;
-            const int width = piece_of(f, F);
-            (void)row_read(x_buffer, pre, type, at, width);
-            float *x = row_place(x_buffer, pre, type, at);
-            float *y = row_place(y_buffer, act, type, at);
-            row_bias_gelu(y, x, bias + f, width);
-            row_write(pre, type, at, x, width);
-            row_write(act, type, at, y, width);
-        }
-}
-
-void gelu_backward(void *dpre, const void *dact, const void *pre, int n, int F, enum elem type)
-{
-#pragma omp parallel for schedule(static)
-    for (int t = 0; t < n; t++)
-        for (int f = 0; f < F; f += PIECE) {
-            float buffers[3][PIECE];
-            const int64_t at = (int64_t)t * F + f;
-            const int width = piece_of(f, F);
-            const float *d = row_read(buffers[0], dact, type, at, width);
-            const float *x = row_read(buffers[1], pre, type, at, width);
-            float *dx = row_place(buffers[2], dpre, type, at);
-            row_gelu_backward(dx, d, x, width);
-            row_write(dpre, type, at, dx, width);
-        }
 }
 
 void tanh_forward(float *y, const float *x, int64_t n)

@@ -71,11 +71,36 @@ FT_KERNEL static void row_softmax_backward(float *s, float *dp, float scale, flo
         s[i] = dp[i] = 0.0f;
 }
 
-/* Query rows from ... from+rows-1 of a head, and the keys that they may see: 0 ... keys-1, row i
- * only the first (causal ? from + i + 1 : keys) of them. */
+/* p = exp(cap(scale * s) - lse), ds = p * (dp - delta) * the slope of cap, which is 1 - (x/cap)^2
+ * at the capped x; ds overwrites dp. */
+FT_KERNEL static void row_capped_backward(float *s, float *dp, float scale, float cap, float lse,
+                                          float delta, int n)
+{
+    row_softcap(s, scale, cap, n);
+#pragma omp simd
+    for (int i = 0; i < n; i++) {
+        const float p = expf(s[i] - lse), share = s[i] / cap;
+        s[i] = p;
+        dp[i] = p * (dp[i] - delta) * scale * (1.0f - share * share);
+    }
+}
+
+/* Query rows from ... from+rows-1 of a head, and the keys that any of them sees: first ...
+ * first+keys-1. */
 struct tile {
-    int from, rows, keys;
+    int from, rows, first, keys;
 };
+
+/* Where the keys of a key/value head lie in a row, and how far behind them its values. */
+static int key_at(const struct attention_shape *s, int kv)
+{
+    return (s->interleaved ? 3 * kv + 1 : s->Hq + kv) * s->D;
+}
+
+static int value_step(const struct attention_shape *s)
+{
+    return (s->interleaved ? 1 : s->Hkv) * s->D;
+}
 
 static struct head find_head(const void *qkv, const struct attention_shape *s, int task)
 {
@@ -86,11 +111,23 @@ static struct head find_head(const void *qkv, const struct attention_shape *s, i
     head.first = s->segment_start[head.segment];
     head.T = s->segment_start[head.segment + 1] - s->segment_start[head.segment];
     head.kv = head.h / (s->Hq / s->Hkv);
-    const int64_t at = head.first * head.row, key = at + (int64_t)(s->Hq + head.kv) * s->D;
-    head.q = elem_const_at(qkv, head.type, at + (int64_t)head.h * s->D);
-    head.k = elem_const_at(qkv, head.type, key);
-    head.v = elem_const_at(qkv, head.type, key + (int64_t)s->Hkv * s->D);
+    head.q_at = (s->interleaved ? 3 * head.h : head.h) * s->D;
+    head.k_at = key_at(s, head.kv);
+    head.v_at = head.k_at + value_step(s);
+    head.scale = s->scale > 0.0f ? s->scale : 1.0f / sqrtf((float)s->D);
+    const int64_t at = head.first * head.row;
+    head.q = elem_const_at(qkv, head.type, at + head.q_at);
+    head.k = elem_const_at(qkv, head.type, at + head.k_at);
+    head.v = elem_const_at(qkv, head.type, at + head.v_at);
     return head;
+}
+
+struct key_range keys_of_row(const struct head *a, int row)
+{
+    const int reach = a->s->reach > 0 ? a->s->reach : a->T;
+    const int begin = row > reach ? row - reach : 0;
+    const int end = a->s->causal || reach >= a->T - row ? a->T : row + reach + 1;
+    return (struct key_range){begin, a->s->causal ? row + 1 : end};
 }
 
 static struct tile tile_at(const struct head *a, int from)
@@ -98,13 +135,9 @@ static struct tile tile_at(const struct head *a, int from)
     struct tile tile = {.from = from, .rows = a->T - from};
     if (tile.rows > ATTENTION_TILE)
         tile.rows = ATTENTION_TILE;
-    tile.keys = a->s->causal ? from + tile.rows : a->T;
+    tile.first = keys_of_row(a, from).begin;
+    tile.keys = keys_of_row(a, from + tile.rows - 1).end - tile.first;
     return tile;
-}
-
-static int keys_of_row(const struct head *a, const struct tile *tile, int i)
-{
-    return a->s->causal ? tile->from + i + 1 : tile->keys;
 }
 
 bool head_mask(float *mask, const struct head *a, int from, int rows)
@@ -121,7 +154,8 @@ bool head_mask(float *mask, const struct head *a, int from, int rows)
 static void drop_tile(float *x, const float *mask, const struct head *a, const struct tile *tile)
 {
     for (int i = 0; i < tile->rows; i++)
-        row_multiply(x + (int64_t)i * tile->keys, mask + (int64_t)i * a->T, tile->keys);
+        row_multiply(x + (int64_t)i * tile->keys, mask + (int64_t)i * a->T + tile->first,
+                     tile->keys);
 }
 
 /* A matrix as a product reads it: rows of ld elements of the head's type. */
@@ -173,25 +207,40 @@ static void product_tn(const struct head *a, struct gemm16_result c, struct rows
         gemm_tn(c.c, c.ld, x.x, x.ld, y.x, y.ld, m, n, k, c.adds ? 1.0f : 0.0f);
 }
 
+/* One row of probabilities over the tile's keys; returns its log-sum-exp. */
+static float tile_row_softmax(float *p, const struct head *a, const struct tile *tile, int i)
+{
+    const struct key_range seen = keys_of_row(a, tile->from + i);
+    const int skipped = seen.begin - tile->first, n = seen.end - seen.begin;
+    float scale = a->scale;
+    for (int k = 0; k < skipped; k++)
+        p[k] = 0.0f;
+    if (a->s->softcap > 0.0f) {
+        row_softcap(p + skipped, scale, a->s->softcap, n);
+        scale = 1.0f;
+    }
+    return row_softmax(p + skipped, scale, n, tile->keys - skipped);
+}
+
 static void head_forward(void *out, float *lse, const struct head *a, float *p, float *mask)
 {
     const int D = a->s->D;
-    const float scale = 1.0f / sqrtf((float)D);
     void *o = elem_at(out, a->type, a->first * a->out_row + (int64_t)a->h * D);
     for (int from = 0; from < a->T; from += ATTENTION_TILE) {
         const struct tile tile = tile_at(a, from);
         const int keys = tile.keys;
-        product_nt(a, p, keys, rows_from(a, a->q, a->row, from), (struct rows){a->k, a->row},
-                   tile.rows, keys, D);
+        product_nt(a, p, keys, rows_from(a, a->q, a->row, from),
+                   rows_from(a, a->k, a->row, tile.first), tile.rows, keys, D);
         for (int i = 0; i < tile.rows; i++)
             lse[(a->first + from + i) * a->s->Hq + a->h] =
-                row_softmax(p + (int64_t)i * keys, scale, keys_of_row(a, &tile, i), keys);
+                tile_row_softmax(p + (int64_t)i * keys, a, &tile, i);
         if (head_mask(mask, a, from, tile.rows))
             drop_tile(p, mask, a, &tile);
         product_nn(a,
                    (struct gemm16_result){elem_at(o, a->type, (int64_t)from * a->out_row),
                                           a->out_row, a->type, false},
-                   rounded(a, p, &tile), (struct rows){a->v, a->row}, tile.rows, D, keys);
+                   rounded(a, p, &tile), rows_from(a, a->v, a->row, tile.first), tile.rows, D,
+                   keys);
     }
 }
 
@@ -223,53 +272,84 @@ static float output_dot(const struct head *a, const void *x, const void *y, int6
                    row_read(buffers[1], y, a->type, at, a->s->D), a->s->D);
 }
 
+/* One row of p and dp over the tile's keys: probabilities and the gradient of the scores. */
+static void tile_row_backward(float *p, float *dp, const struct head *a, const struct tile *tile,
+                              int i, float lse, float delta)
+{
+    const struct key_range seen = keys_of_row(a, tile->from + i);
+    const int skipped = seen.begin - tile->first, n = seen.end - seen.begin;
+    const int width = tile->keys - skipped;
+    for (int k = 0; k < skipped; k++)
+        p[k] = dp[k] = 0.0f;
+    p += skipped, dp += skipped;
+    if (a->s->softcap <= 0.0f) {
+        row_softmax_backward(p, dp, a->scale, lse, delta, n, width);
+        return;
+    }
+    row_capped_backward(p, dp, a->scale, a->s->softcap, lse, delta, n);
+    for (int k = n; k < width; k++)
+        p[k] = dp[k] = 0.0f;
+}
+
 /* p and dp, then their masked and their softmax gradients, of one tile. With dropout the gradient
  * of the probabilities is masked as they were; out . dout is still the sum of p * dp. */
 static void tile_probabilities(float *p, float *dp, float *mask, struct rows d_o, const void *o,
                                const float *lse, const struct head *a, const struct tile *tile)
 {
     const int D = a->s->D, Hq = a->s->Hq, keys = tile->keys;
-    const float scale = 1.0f / sqrtf((float)D);
-    product_nt(a, p, keys, rows_from(a, a->q, a->row, tile->from), (struct rows){a->k, a->row},
-               tile->rows, keys, D);
-    product_nt(a, dp, keys, d_o, (struct rows){a->v, a->row}, tile->rows, keys, D);
+    product_nt(a, p, keys, rows_from(a, a->q, a->row, tile->from),
+               rows_from(a, a->k, a->row, tile->first), tile->rows, keys, D);
+    product_nt(a, dp, keys, d_o, rows_from(a, a->v, a->row, tile->first), tile->rows, keys, D);
     const bool dropped = head_mask(mask, a, tile->from, tile->rows);
     if (dropped)
         drop_tile(dp, mask, a, tile);
     for (int i = 0; i < tile->rows; i++)
-        row_softmax_backward(p + (int64_t)i * keys, dp + (int64_t)i * keys, scale,
-                             lse[(a->first + tile->from + i) * Hq + a->h],
-                             output_dot(a, d_o.x, o, (int64_t)i * a->out_row),
-                             keys_of_row(a, tile, i), keys);
+        tile_row_backward(p + (int64_t)i * keys, dp + (int64_t)i * keys, a, tile, i,
+                          lse[(a->first + tile->from + i) * Hq + a->h],
+                          output_dot(a, d_o.x, o, (int64_t)i * a->out_row));
     if (dropped)
         drop_tile(p, mask, a, tile);
 }
 
-/* From the last tile to the first: the last one sees every key, so it may overwrite dk and dv. */
+static void clear_rows(float *x, int row, int n, int width)
+{
+    for (int t = 0; t < n; t++)
+        memset(x + (int64_t)t * row, 0, (size_t)width * sizeof *x);
+}
+
+/* From the last tile to the first: the last one sees every key, so it may overwrite dk and dv,
+ * unless the reach is limited. */
 static void head_backward(void *dqkv, const struct key_gradient *g, const void *dout,
                           const void *out, const float *lse, const struct head *a, int T_max,
                           float *p)
 {
     const int D = a->s->D;
     const int64_t o_at = a->first * a->out_row + (int64_t)a->h * D;
-    const int64_t q_at = a->first * a->row + (int64_t)a->h * D;
+    const int64_t q_at = a->first * a->row + a->q_at;
+    const bool sees_all = a->s->reach == 0 || a->s->reach >= a->T - 1;
     float *dp = p + (int64_t)ATTENTION_TILE * T_max, *mask = dp + (int64_t)ATTENTION_TILE * T_max;
     const int last = (a->T - 1) / ATTENTION_TILE * ATTENTION_TILE;
+    if (!sees_all) {
+        clear_rows(g->dk, g->row, a->T, D);
+        clear_rows(g->dv, g->row, a->T, D);
+    }
     for (int from = last; from >= 0; from -= ATTENTION_TILE) {
         const struct tile tile = tile_at(a, from);
+        const int64_t key_row = (int64_t)tile.first * g->row;
         const int rows = tile.rows, keys = tile.keys;
         const int64_t o_row = o_at + (int64_t)from * a->out_row;
         const struct rows q = rows_from(a, a->q, a->row, from);
         const struct rows d_o = {elem_const_at(dout, a->type, o_row), a->out_row};
-        const bool adds = from != last;
+        const bool adds = from != last || !sees_all;
         tile_probabilities(p, dp, mask, d_o, elem_const_at(out, a->type, o_row), lse, a, &tile);
         const struct rows ds = rounded(a, dp, &tile), weights = rounded(a, p, &tile);
         void *dq = elem_at(dqkv, a->type, q_at + (int64_t)from * a->row);
         product_nn(a, (struct gemm16_result){dq, a->row, a->type, false}, ds,
-                   (struct rows){a->k, a->row}, rows, D, keys);
-        product_tn(a, (struct gemm16_result){g->dk, g->row, ELEM_F32, adds}, ds, q, keys, D, rows);
-        product_tn(a, (struct gemm16_result){g->dv, g->row, ELEM_F32, adds}, weights, d_o, keys, D,
-                   rows);
+                   rows_from(a, a->k, a->row, tile.first), rows, D, keys);
+        product_tn(a, (struct gemm16_result){g->dk + key_row, g->row, ELEM_F32, adds}, ds, q, keys,
+                   D, rows);
+        product_tn(a, (struct gemm16_result){g->dv + key_row, g->row, ELEM_F32, adds}, weights, d_o,
+                   keys, D, rows);
     }
 }
 
@@ -297,10 +377,10 @@ static void sum_groups(void *dqkv, const float *dk, const float *dv,
 #pragma omp parallel for schedule(static)
     for (int t = 0; t < s->n_tokens; t++) {
         for (int kv = 0; kv < s->Hkv; kv++) {
-            const int64_t to = (int64_t)t * row + (int64_t)(s->Hq + kv) * D;
+            const int64_t to = (int64_t)t * row + key_at(s, kv);
             const int64_t from = (int64_t)kv * group * plane + (int64_t)t * D;
             sum_row(dqkv, type, to, dk + from, plane, group, D);
-            sum_row(dqkv, type, to + (int64_t)s->Hkv * D, dv + from, plane, group, D);
+            sum_row(dqkv, type, to + value_step(s), dv + from, plane, group, D);
         }
     }
 }
@@ -318,8 +398,8 @@ static struct key_gradient key_gradient(void *dqkv, float *dkv, const struct hea
     const struct attention_shape *s = a->s;
     const int64_t plane = (int64_t)s->n_tokens * s->D; /* one head's (n_tokens, D) */
     if (!sums_groups(s)) {
-        float *dk = (float *)dqkv + a->first * a->row + (int64_t)(s->Hq + a->kv) * s->D;
-        return (struct key_gradient){dk, dk + (int64_t)s->Hkv * s->D, a->row};
+        float *dk = (float *)dqkv + a->first * a->row + a->k_at;
+        return (struct key_gradient){dk, dk + value_step(s), a->row};
     }
     float *dk = dkv + a->h * plane + a->first * s->D;
     return (struct key_gradient){dk, dk + s->Hq * plane, s->D};

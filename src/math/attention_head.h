@@ -13,7 +13,16 @@ struct head {
     const void *q, *k, *v; /* rows of `row` elements */
     int64_t first;         /* first packed row of the sequence */
     int segment, T, row, out_row, h, kv;
+    int q_at, k_at, v_at; /* in a row of qkv */
+    float scale;
 };
+
+/* The keys that a query row sees: begin ... end-1. */
+struct key_range {
+    int begin, end;
+};
+
+struct key_range keys_of_row(const struct head *a, int row);
 
 /* Where its dk and dv go: rows of `row` elements. */
 struct key_gradient {

@@ -27,7 +27,9 @@ static int padded(int n)
 
 bool head_is_short(const struct head *a)
 {
-    return a->T <= (a->s->causal ? LONGEST_CAUSAL : LONGEST) && a->s->D % SMALL_GEMM_LANES == 0;
+    const bool sees_all = a->s->reach == 0 || a->s->reach >= a->T - 1;
+    return a->T <= (a->s->causal ? LONGEST_CAUSAL : LONGEST) && a->s->D % SMALL_GEMM_LANES == 0 &&
+           sees_all && a->s->softcap <= 0.0f;
 }
 
 size_t short_scratch_count(int T_max, int D)
@@ -59,11 +61,6 @@ static struct blocks carve(float *scratch, const struct head *a)
     b.v = b.k + panel;
     b.d_o = b.v + panel;
     return b;
-}
-
-static int keys_of(const struct head *a, int row)
-{
-    return a->s->causal ? row + 1 : a->T;
 }
 
 /* p = softmax(scale * p) over the first n of width entries, 0 in the others; returns the
@@ -149,7 +146,6 @@ static void finish(const struct head *a, void *y, int stride, const float *scrat
 void short_forward(void *out, float *lse, const struct head *a, float *scratch)
 {
     const int D = a->s->D, T = a->T, Hq = a->s->Hq;
-    const float scale = 1.0f / sqrtf((float)D);
     const struct blocks b = carve(scratch, a);
     void *o = elem_at(out, a->type, a->first * a->out_row + (int64_t)a->h * D);
     const struct target to = target_of(a, o, a->out_row, b.q);
@@ -160,7 +156,7 @@ void short_forward(void *out, float *lse, const struct head *a, float *scratch)
     small_gemm(b.p, b.width, b.q, D, 1, b.kt, b.width, T, b.width, D);
     for (int i = 0; i < T; i++)
         lse[(a->first + i) * Hq + a->h] =
-            padded_softmax(b.p + (int64_t)i * b.width, scale, keys_of(a, i), b.width);
+            padded_softmax(b.p + (int64_t)i * b.width, a->scale, keys_of_row(a, i).end, b.width);
     if (head_mask(b.mask, a, 0, T))
         drop(b.p, a, &b);
     small_gemm(to.c, to.ld, b.p, b.width, 1, b.v, D, T, D, T);
@@ -171,10 +167,9 @@ void short_backward(void *dqkv, const struct key_gradient *g, const void *dout, 
                     const struct head *a, float *scratch)
 {
     const int D = a->s->D, T = a->T, Hq = a->s->Hq;
-    const float scale = 1.0f / sqrtf((float)D);
     const struct blocks b = carve(scratch, a);
     const bool dropped = head_mask(b.mask, a, 0, T);
-    void *dq = elem_at(dqkv, a->type, a->first * a->row + (int64_t)a->h * D);
+    void *dq = elem_at(dqkv, a->type, a->first * a->row + a->q_at);
     const struct target to = target_of(a, dq, a->row, b.kt);
     copy_rows(b.q, a, a->q, a->row);
     copy_rows(b.k, a, a->k, a->row);
@@ -189,8 +184,8 @@ void short_backward(void *dqkv, const struct key_gradient *g, const void *dout, 
         drop(b.dp, a, &b);
     for (int i = 0; i < T; i++) {
         const int64_t at = (int64_t)i * b.width;
-        padded_softmax_backward(b.p + at, b.dp + at, scale, lse[(a->first + i) * Hq + a->h],
-                                keys_of(a, i), b.width);
+        padded_softmax_backward(b.p + at, b.dp + at, a->scale, lse[(a->first + i) * Hq + a->h],
+                                keys_of_row(a, i).end, b.width);
     }
     if (dropped)
         drop(b.p, a, &b);

@@ -1,6 +1,7 @@
 #include "math/loss.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "math/kernel.h"
@@ -25,27 +26,68 @@ FT_KERNEL static float row_exp_sum(float *x, float top, int n)
     return (float)total;
 }
 
+/* What row_exp_sum returns; x stays as it is. */
+FT_KERNEL static float row_exp_total(const float *x, float top, int n)
+{
+    double total = 0;
+    for (int at = 0; at < n; at += 1024) {
+        const int end = n - at < 1024 ? n : at + 1024;
+        float sum = 0;
+#pragma omp simd reduction(+ : sum)
+        for (int i = at; i < end; i++)
+            sum += expf(x[i] - top);
+        total += (double)sum;
+    }
+    return (float)total;
+}
+
+void softcap_forward(float *x, int n, int V, float softcap)
+{
+#pragma omp parallel for schedule(static)
+    for (int t = 0; t < n; t++)
+        row_softcap(x + (int64_t)t * V, 1.0f, softcap, V);
+}
+
+/* x = (exp(x - log_sum) - the target's 1) * (1 - (x / softcap)^2) */
+FT_KERNEL static void row_capped_gradient(float *x, float log_sum, int target, float softcap, int V)
+{
+    const float inverse = 1.0f / softcap, right = x[target] * inverse;
+#pragma omp simd
+    for (int i = 0; i < V; i++) {
+        const float capped = x[i] * inverse;
+        x[i] = expf(x[i] - log_sum) * (1.0f - capped * capped);
+    }
+    x[target] -= 1.0f - right * right;
+}
+
+/* One row; the sum of its exponentials is made in place, so a capped row needs a second look. */
+static float row_cross_entropy(float *row, int target, int V, float softcap, int want_gradient)
+{
+    const float top = row_max(row, V), right = row[target];
+    const bool keeps = softcap > 0.0f && want_gradient;
+    const float sum = keeps ? row_exp_total(row, top, V) : row_exp_sum(row, top, V);
+    if (keeps) {
+        row_capped_gradient(row, top + logf(sum), target, softcap, V);
+    } else if (want_gradient) {
+        row_scale(row, row, 1.0f / sum, V);
+        row[target] -= 1.0f;
+    }
+    return logf(sum) - (right - top);
+}
+
 void cross_entropy(float *logits, float *losses, const int32_t *targets, int n, int V,
-                   int want_gradient, enum elem type)
+                   float softcap, int want_gradient, enum elem type)
 {
 #pragma omp parallel for schedule(static)
     for (int t = 0; t < n; t++) {
         float *row = logits + (int64_t)t * V;
         losses[t] = 0.0f;
-        if (targets[t] < 0) {
-            if (want_gradient)
-                memset(row, 0, (size_t)V * sizeof *row);
-            continue;
-        }
-        const float top = row_max(row, V), right = row[targets[t]];
-        const float sum = row_exp_sum(row, top, V);
-        losses[t] = logf(sum) - (right - top);
-        if (want_gradient) {
-            row_scale(row, row, 1.0f / sum, V);
-            row[targets[t]] -= 1.0f;
-            if (type == ELEM_BF16)
-                row_shrink(row, V);
-        }
+        if (targets[t] >= 0)
+            losses[t] = row_cross_entropy(row, targets[t], V, softcap, want_gradient);
+        else if (want_gradient)
+            memset(row, 0, (size_t)V * sizeof *row);
+        if (want_gradient && type == ELEM_BF16)
+            row_shrink(row, V);
     }
 }
 

@@ -25,28 +25,29 @@ FT_KERNEL static float row_add_square(float *sum, const float *x, const float *d
     return square;
 }
 
-FT_KERNEL static void row_rmsnorm(float *y, const float *x, const float *w, float scale, int C)
+FT_KERNEL static void row_rmsnorm(float *y, const float *x, const float *w, float shift,
+                                  float scale, int C)
 {
 #pragma omp simd
     for (int c = 0; c < C; c++)
-        y[c] = x[c] * scale * w[c];
+        y[c] = x[c] * scale * (shift + w[c]);
 }
 
 /* A row of y and of y16, where they are wanted, piece by piece. */
 static void store_rmsnorm(float *y, uint16_t *y16, int64_t at, const float *x, const float *w,
-                          float rstd, int C)
+                          float shift, float rstd, int C)
 {
     float buffer[PIECE];
     for (int c = 0; c < (y || y16 ? C : 0); c += PIECE) {
         float *out = y ? y + at + c : buffer;
-        row_rmsnorm(out, x + c, w + c, rstd, piece_of(c, C));
+        row_rmsnorm(out, x + c, w + c, shift, rstd, piece_of(c, C));
         if (y16)
             row_to_bf16(y16 + at + c, out, piece_of(c, C));
     }
 }
 
 void rmsnorm_forward(float *y, uint16_t *y16, float *sum, float *rstd, const float *x,
-                     const float *delta, const float *w, int n, int C, float eps)
+                     const float *delta, const float *w, float shift, int n, int C, float eps)
 {
 #pragma omp parallel for schedule(static)
     for (int t = 0; t < n; t++) {
@@ -55,30 +56,30 @@ void rmsnorm_forward(float *y, uint16_t *y16, float *sum, float *rstd, const flo
         const float square =
             delta ? row_add_square(sum + at, x + at, delta + at, C) : row_dot(row, row, C);
         rstd[t] = 1.0f / sqrtf(square / (float)C + eps);
-        store_rmsnorm(y, y16, at, row, w, rstd[t], C);
+        store_rmsnorm(y, y16, at, row, w, shift, rstd[t], C);
     }
 }
 
 void rmsnorm_recompute(float *y, uint16_t *y16, const float *x, const float *rstd, const float *w,
-                       int n, int C)
+                       float shift, int n, int C)
 {
 #pragma omp parallel for schedule(static)
     for (int t = 0; t < n; t++)
-        store_rmsnorm(y, y16, (int64_t)t * C, x + (int64_t)t * C, w, rstd[t], C);
+        store_rmsnorm(y, y16, (int64_t)t * C, x + (int64_t)t * C, w, shift, rstd[t], C);
 }
 
-/* With h = x * rstd: dx = rstd * (dy w - h * mean(dy w h)). */
+/* With h = x * rstd and w shifted: dx = rstd * (dy w - h * mean(dy w h)). */
 FT_KERNEL static void row_rmsnorm_backward(float *dx, const float *dy, const float *x,
-                                           const float *w, float rstd, int C)
+                                           const float *w, float shift, float rstd, int C)
 {
     float dot = 0;
 #pragma omp simd reduction(+ : dot)
     for (int c = 0; c < C; c++)
-        dot += dy[c] * w[c] * x[c];
+        dot += dy[c] * (shift + w[c]) * x[c];
     const float mean = dot * rstd * rstd * rstd / (float)C;
 #pragma omp simd
     for (int c = 0; c < C; c++)
-        dx[c] += rstd * dy[c] * w[c] - mean * x[c];
+        dx[c] += rstd * dy[c] * (shift + w[c]) - mean * x[c];
 }
 
 FT_KERNEL static void columns_rmsnorm_backward(float *dw, const float *dy, const float *x,
@@ -96,14 +97,14 @@ FT_KERNEL static void columns_rmsnorm_backward(float *dw, const float *dy, const
 }
 
 void rmsnorm_backward(float *dx, float *dw, const float *dy, const float *x, const float *rstd,
-                      const float *w, int n, int C)
+                      const float *w, float shift, int n, int C)
 {
 #pragma omp parallel
     {
 #pragma omp for schedule(static) nowait
         for (int t = 0; t < n; t++) {
             const int64_t at = (int64_t)t * C;
-            row_rmsnorm_backward(dx + at, dy + at, x + at, w, rstd[t], C);
+            row_rmsnorm_backward(dx + at, dy + at, x + at, w, shift, rstd[t], C);
         }
 #pragma omp for schedule(static)
         for (int c = 0; c < (dw ? C : 0); c += COLUMN_BLOCK)
@@ -148,10 +149,12 @@ FT_KERNEL static void row_layernorm(float *y, const float *x, const float *w, co
         y[c] = (x[c] - mean) * rstd * w[c] + b[c];
 }
 
-/* What a norm multiplies with and adds. */
+/* What a norm multiplies with and adds, if anything. */
 struct affine {
     const float *w, *b;
 };
+
+static const float no_bias[PIECE];
 
 /* A row of y and of y16, where they are wanted, piece by piece. */
 static void store_layernorm(float *y, uint16_t *y16, int64_t at, const float *x,
@@ -160,7 +163,7 @@ static void store_layernorm(float *y, uint16_t *y16, int64_t at, const float *x,
     float buffer[PIECE];
     for (int c = 0; c < (y || y16 ? C : 0); c += PIECE) {
         float *out = y ? y + at + c : buffer;
-        row_layernorm(out, x + c, a->w + c, a->b + c, mean, rstd, piece_of(c, C));
+        row_layernorm(out, x + c, a->w + c, a->b ? a->b + c : no_bias, mean, rstd, piece_of(c, C));
         if (y16)
             row_to_bf16(y16 + at + c, out, piece_of(c, C));
     }

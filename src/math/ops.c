@@ -14,19 +14,21 @@ FT_KERNEL static void head_rotate(float *x, const float *cosine, const float *si
     }
 }
 
-void rope_rotate(void *x, int stride, int n_heads, int D, const float *cosine, const float *sine,
+void rope_rotate(void *x, int stride, const struct heads *heads, const struct rotation *rotation,
                  const int32_t *positions, int n, float direction, enum elem type)
 {
+    const int width = rotation->width;
 #pragma omp parallel for schedule(static)
     for (int t = 0; t < n; t++) {
-        const int64_t angle = (int64_t)positions[t] * (D / 2);
-        for (int h = 0; h < n_heads; h++) {
+        const int64_t angle = (int64_t)positions[t] * (width / 2);
+        for (int h = 0; h < heads->n; h++) {
             float buffer[PIECE];
-            const int64_t at = (int64_t)t * stride + (int64_t)h * D;
-            (void)row_read(buffer, x, type, at, D);
+            const int64_t at = (int64_t)t * stride + heads->at + (int64_t)h * heads->step;
+            (void)row_read(buffer, x, type, at, width);
             float *head = row_place(buffer, x, type, at);
-            head_rotate(head, cosine + angle, sine + angle, D / 2, direction);
-            row_write(x, type, at, head, D);
+            head_rotate(head, rotation->cosine + angle, rotation->sine + angle, width / 2,
+                        direction);
+            row_write(x, type, at, head, width);
         }
     }
 }
@@ -63,6 +65,14 @@ void rows_to_bf16(uint16_t *y, const float *x, int64_t n)
 #pragma omp parallel for schedule(static)
     for (int64_t at = 0; at < n; at += BLOCK)
         row_to_bf16(y + at, x + at, n - at < BLOCK ? n - at : BLOCK);
+}
+
+void scale_in_place(float *x, float scale, int64_t n)
+{
+    enum { BLOCK = 1 << 14 };
+#pragma omp parallel for schedule(static)
+    for (int64_t at = 0; at < n; at += BLOCK)
+        row_scale(x + at, x + at, scale, n - at < BLOCK ? (int)(n - at) : BLOCK);
 }
 
 void add_in_place(float *y, const float *x, int64_t n)

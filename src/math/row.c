@@ -4,6 +4,7 @@
 
 #include "math/bf16.h"
 #include "math/kernel.h"
+#include "math/tanh.h"
 
 FT_KERNEL void row_add(float *y, const float *x, int64_t n)
 {
@@ -35,6 +36,13 @@ FT_KERNEL void row_multiply(float *y, const float *x, int n)
         y[i] *= x[i];
 }
 
+FT_KERNEL void row_product(float *y, const float *a, const float *b, int n)
+{
+#pragma omp simd
+    for (int i = 0; i < n; i++)
+        y[i] = a[i] * b[i];
+}
+
 FT_KERNEL float row_max(const float *x, int n)
 {
     float top = x[0];
@@ -42,6 +50,14 @@ FT_KERNEL float row_max(const float *x, int n)
     for (int i = 0; i < n; i++)
         top = x[i] > top ? x[i] : top;
     return top;
+}
+
+FT_KERNEL void row_softcap(float *x, float scale, float cap, int n)
+{
+    const float inside = scale / cap;
+#pragma omp simd
+    for (int i = 0; i < n; i++)
+        x[i] = cap * smooth_tanh(x[i] * inside);
 }
 
 FT_KERNEL void row_from_bf16(float *y, const uint16_t *x, int64_t n)

@@ -34,16 +34,22 @@ static inline int qkv_width(const struct model_config *c)
 /** Elements of a row that goes into the activation. */
 static inline int up_width(const struct model_config *c)
 {
-    return c->activation == ACTIVATION_SWIGLU ? 2 * c->F : c->F;
+    return c->gated ? 2 * c->F : c->F;
+}
+
+/** Groups that a norm of so many heads' elements is over. */
+static inline int norm_groups(const struct model_config *c, int heads)
+{
+    return c->qk_norm == QK_NORM_HEAD ? heads : 1;
 }
 
 /* embedding.c */
 
-/** x (n, C) = what goes into the first norm. */
-void embed_forward(const struct model *m, float *x, const struct batch *batch);
+/** x (n, C) = what goes into the first block; h is scratch. */
+void embed_forward(struct model *m, float *x, const struct batch *batch);
 
-/** From dx (n, C). */
-void embed_backward(struct model *m, const float *dx, const struct batch *batch);
+/** From dx, which is overwritten. */
+void embed_backward(struct model *m, const struct batch *batch);
 
 /* layer.c: one layer of weights, of whatever kind */
 
@@ -53,25 +59,43 @@ static inline const void *normed(const struct model *m)
     return m->h16 ? (const void *)m->h16 : m->h;
 }
 
-/** y (n, out) = x (n, in) * w^T + bias, all f32; offsets, bias -1 = none. */
-void dense_forward(float *y, const float *x, const struct model *m, int64_t w, int64_t bias, int n,
-                   int in, int out);
+/** y (n, out) = x (n, in) * w^T + bias, all f32. */
+void dense_forward(float *y, const float *x, const struct model *m, const struct linear *l, int n);
 
 /** From dy (n, out), rows of dy_row elements: gradients of w and bias where they learn; dx (n, in)
  * = dy * w unless dx is NULL. All f32. */
 void dense_backward(float *dx, const float *dy, int dy_row, const float *x, const struct model *m,
-                    int64_t w, int64_t bias, int n, int in, int out);
+                    const struct linear *l, int n);
 
 /** As dense_forward, x of the model's elem and y of y_type: ELEM_F32 or the model's. */
-void linear_forward(void *y, enum elem y_type, const void *x, const struct model *m, int64_t w,
-                    int64_t bias, int n, int in, int out);
+void linear_forward(void *y, enum elem y_type, const void *x, const struct model *m,
+                    const struct linear *l, int n);
 
 /** As dense_backward, dy and x of the model's elem and dx of dx_type. */
 void linear_backward(void *dx, enum elem dx_type, const void *dy, int dy_row, const void *x,
-                     const struct model *m, int64_t w, int64_t bias, int n, int in, int out);
+                     const struct model *m, const struct linear *l, int n);
 
-/** h = norm(base + delta), or norm(base) where delta is NULL; the sum goes to a->x. With bf16 h16
- * is made, and h only where `as_f32` says that someone reads it. */
+/*
+ * Norms of rows of `width` elements, of the kind that the model has. Without weights (offset -1)
+ * the rows go on as they are: a block may have no norm there.
+ */
+
+/** y, y16 (n, width) = norm(base + delta), or norm(base) where delta is NULL; either may be NULL.
+ * The sum goes to a->x. */
+void norm_rows(const struct model *m, float *y, uint16_t *y16, const float *delta,
+               const struct norm_acts *a, const struct norm_offsets *o, const float *base, int n,
+               int width);
+
+/** The same once more, from what was kept. */
+void norm_rows_recompute(const struct model *m, float *y, uint16_t *y16, const struct norm_acts *a,
+                         const struct norm_offsets *o, int n, int width);
+
+/** From dy: gradients of its weights, and dx grows. */
+void norm_rows_backward(const struct model *m, float *dx, const float *dy,
+                        const struct norm_acts *a, const struct norm_offsets *o, int n, int width);
+
+/** h = norm(base + delta). With bf16 h16 is made, and h only where `as_f32` says that someone reads
+ * it. */
 void norm_forward(struct model *m, const struct norm_acts *a, const struct norm_offsets *o,
                   const float *base, const float *delta, bool as_f32, int n);
 
@@ -82,21 +106,12 @@ void norm_recompute(struct model *m, const struct norm_acts *a, const struct nor
 /** From dh, the gradient of the norm's output: gradients of its weights, and dx grows. */
 void norm_backward(struct model *m, const struct norm_acts *a, const struct norm_offsets *o, int n);
 
-/** h *= mask of the embedding's dropout, h16 likewise. */
-void drop_normed(struct model *m, const struct batch *batch, int layer);
-
 /** x (n, C) *= mask of the place, in the blocks that learn. */
 void drop_hidden(const struct model *m, float *x, const struct batch *batch, int layer,
                  enum dropout_place place);
 
-/** Whether the pass that is going on drops hidden values in that block. */
-bool drops_hidden(const struct model *m, int layer);
-
-/** Whether h of that block is the embedding's output, and dropped as such. */
-static inline bool drops_embedding(const struct model *m, int layer)
-{
-    return layer == 0 && m->trainable_from == 0 && m->config.post_norm;
-}
+/** Whether the pass that is going on drops hidden values at that place of that block. */
+bool drops_hidden(const struct model *m, int layer, enum dropout_place place);
 
 /** The batch as attention sees it in one block. */
 struct attention_shape attention_shape_of(const struct model *m, const struct batch *batch,
@@ -117,6 +132,14 @@ void blocks_forward(struct model *m, const struct batch *batch, model_visitor *v
 /** From dh, the gradient of the final norm's output, back to the first block that learns. */
 void blocks_backward(struct model *m, const struct batch *batch);
 
+/* qk_norm.c: nothing without qk_norm */
+
+/** Norms queries and keys of a block in place; acts keeps what they were. */
+void qk_norm_forward(const struct model *m, void *qkv, const struct batch *batch, int layer);
+
+/** From the gradient of the normed, in place, to that of what they were. */
+void qk_norm_backward(const struct model *m, void *dqkv, const struct batch *batch, int layer);
+
 /* pool.c */
 
 /** out (n_segments, C) from rows (n_tokens, C). */
@@ -129,9 +152,9 @@ void pool_backward(float *drows, const float *dout, const struct batch *batch, e
 
 /* head.c */
 
-/** out (n, C) = tanh(x w^T + bias). */
-void stage_forward(float *out, const float *x, const struct model *m, int64_t w, int64_t bias,
-                   int n);
+/** out (n, C) = f(x w^T + bias); pre, before f, may be out. */
+void stage_forward(float *out, float *pre, const float *x, const struct model *m,
+                   const struct head_stage *stage, int n);
 
 /** Offsets of the head's tensors. */
 void head_find(struct model *m);
@@ -147,7 +170,15 @@ void head_backward(struct model *m, const struct batch *batch);
 
 /* rope.c */
 
-/** Fills cosine and sine. */
+/** Takes the tables of rotation from the arena. */
+void rope_push(struct arena *arena, struct model *m);
+
+/** Fills them. */
 void rope_fill(struct model *m);
+
+/** Turns queries and keys of a block, rows of qkv_width, forward (1) or back (-1); nothing without
+ * POSITION_ROPE. */
+void rope_turn(const struct model *m, void *qkv, const struct batch *batch, int layer,
+               float direction);
 
 #endif

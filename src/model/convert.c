@@ -1,8 +1,6 @@
 /*
- * Names and row orders. Hugging Face rotates pairs (i, i + D/2) of a head, ggml's llama pairs (2i,
- * 2i + 1), so its converter reorders the rows of Q and K in each head:
- *
- *     Hugging Face  j * D/2 + i   (j = 0, 1; i = 0 ... D/2 - 1)   is ggml's   2 * i + j
+ * From the names and orders of files to those of the tensor table, which are Hugging Face's. GGUF's
+ * orders are gguf_order.c's.
  */
 #include "model/convert.h"
 
@@ -16,19 +14,9 @@
 #include "base/mem.h"
 #include "format/gguf.h"
 #include "format/weights.h"
+#include "family.h"
+#include "gguf_order.h"
 #include "names.h"
-
-static const char *const gguf_names[N_ROLES] = {
-    [ROLE_EMBED] = "token_embd.weight",  [ROLE_ATTN_NORM] = "attn_norm.weight",
-    [ROLE_Q] = "attn_q.weight",          [ROLE_K] = "attn_k.weight",
-    [ROLE_V] = "attn_v.weight",          [ROLE_Q_BIAS] = "attn_q.bias",
-    [ROLE_K_BIAS] = "attn_k.bias",       [ROLE_V_BIAS] = "attn_v.bias",
-    [ROLE_O] = "attn_output.weight",     [ROLE_O_BIAS] = "attn_output.bias",
-    [ROLE_MLP_NORM] = "ffn_norm.weight", [ROLE_GATE] = "ffn_gate.weight",
-    [ROLE_UP] = "ffn_up.weight",         [ROLE_GATE_BIAS] = "ffn_gate.bias",
-    [ROLE_UP_BIAS] = "ffn_up.bias",      [ROLE_DOWN] = "ffn_down.weight",
-    [ROLE_DOWN_BIAS] = "ffn_down.bias",  [ROLE_FINAL_NORM] = "output_norm.weight",
-    [ROLE_LM_HEAD] = "output.weight"};
 
 struct reader {
     struct weights *weights;
@@ -51,13 +39,11 @@ static void close_reader(struct reader *r)
     weights_close(&r->weights);
 }
 
-static int find_gguf(const struct weights *w, const struct tensor_spec *t)
+static int find_gguf(const struct reader *r, const struct tensor_spec *t)
 {
-    char name[128];
-    if (t->layer < 0)
-        return weights_find(w, gguf_names[t->role]);
-    (void)snprintf(name, sizeof name, "blk.%d.%s", t->layer, gguf_names[t->role]);
-    return weights_find(w, name);
+    char name[TENSOR_NAME];
+    gguf_tensor_name(name, r->config, t);
+    return weights_find(r->weights, name);
 }
 
 /* A name without the family's prefix; the name itself where it has none. */
@@ -67,17 +53,24 @@ static const char *bare(const struct model_config *c, const char *name)
     return strncmp(name, tensor_prefix(c), n) == 0 ? name + n : name;
 }
 
-/* With the prefix as in the table, or without as base models are saved. */
+/* With the prefix as in the table, or without as base models are saved; an output layer of the
+ * family's own name may have the usual one. */
 static int find_folder(const struct reader *r, const struct tensor_spec *t)
 {
-    const int index = weights_find(r->weights, t->name);
-    return index < 0 ? weights_find(r->weights, bare(r->config, t->name)) : index;
+    int index = weights_find(r->weights, t->name);
+    if (index < 0)
+        index = weights_find(r->weights, bare(r->config, t->name));
+    return index < 0 && t->role == ROLE_LM_HEAD ? weights_find(r->weights, "lm_head.weight")
+                                                : index;
 }
 
 static ft_status check_shape(const struct reader *r, const struct weight_info *info,
                              const struct tensor_spec *t)
 {
-    if (info->n_dims == t->n_dims && info->dims[0] == t->dims[0] && info->dims[1] == t->dims[1])
+    const bool is_turned = r->is_gguf && gguf_is_turned(r->config, t);
+    const int64_t *dims = t->dims;
+    if (info->n_dims == t->n_dims && info->dims[0] == dims[is_turned] &&
+        info->dims[1] == dims[!is_turned])
         return FT_OK;
     return ft_fail(FT_ERR_INPUT,
                    "%s: tensor %s has %d dimensions (%lld, %lld), the configuration needs %d "
@@ -105,25 +98,10 @@ static ft_status check_finite(const struct reader *r, const struct weight_info *
                    r->path, info->name, (long long)at);
 }
 
-/* Rows of n_heads heads of D rows from ggml's order to Hugging Face's. */
-static ft_status unpermute(float *x, int n_heads, int64_t D, int64_t width)
-{
-    float *head;
-    FT_TRY(FT_ALLOC(head, D * width));
-    for (int h = 0; h < n_heads; h++, x += D * width) {
-        memcpy(head, x, (size_t)(D * width) * sizeof *x);
-        for (int64_t row = 0; row < D; row++)
-            memcpy(x + (row % 2 * (D / 2) + row / 2) * width, head + row * width,
-                   (size_t)width * sizeof *x);
-    }
-    mem_free(head);
-    return FT_OK;
-}
-
 /* Where the file keeps the tensor, its shape checked. */
 static ft_status find_tensor(struct reader *r, int *index, const struct tensor_spec *t)
 {
-    *index = r->is_gguf ? find_gguf(r->weights, t) : find_folder(r, t);
+    *index = r->is_gguf ? find_gguf(r, t) : find_folder(r, t);
     if (*index < 0)
         return ft_fail(FT_ERR_INPUT, "%s: tensor %s is missing: is the configuration this model's?",
                        r->path, t->name);
@@ -137,11 +115,7 @@ static ft_status read_tensor(struct reader *r, float *out, const struct tensor_s
     FT_TRY(find_tensor(r, &index, t));
     FT_TRY(weights_read_f32(r->weights, index, out));
     FT_TRY(check_finite(r, weights_info(r->weights, index), out));
-    const bool is_q = t->role == ROLE_Q || t->role == ROLE_Q_BIAS;
-    const bool is_k = t->role == ROLE_K || t->role == ROLE_K_BIAS;
-    if (!r->is_gguf || (!is_q && !is_k))
-        return FT_OK;
-    return unpermute(out, is_q ? r->config->Hq : r->config->Hkv, r->config->D, t->dims[1]);
+    return r->is_gguf ? gguf_order_read(out, r->config, t) : FT_OK;
 }
 
 static bool is_head(const struct tensor_spec *t)
@@ -160,25 +134,36 @@ static bool has_ending(const char *name, const char *ending)
     return n >= m && strcmp(name + n - m, ending) == 0;
 }
 
+/* The triangle of ones that old GPT-2 and NeoX files hold under the name of a bias. */
+static bool is_mask(const struct model_config *c, const char *name)
+{
+    return !c->is_encoder &&
+           (has_ending(name, ".attn.bias") || has_ending(name, ".attention.bias"));
+}
+
 /* Tensors that files hold beside the parameters and that say nothing new. */
 static bool is_harmless(const struct reader *r, const char *name)
 {
     const struct model_config *c = r->config;
+    const struct family *family = family_of(c);
     const bool has_lm_head = !c->tied_embeddings && !c->is_encoder && c->head.n_labels == 0;
+    const char *const lm_head = family->head_names[ROLE_LM_HEAD];
     if (r->is_gguf)
         return strcmp(name, "rope_freqs.weight") == 0 ||
                (!has_lm_head && strcmp(name, "output.weight") == 0);
-    if (c->is_encoder)
-        return has_start(name, "cls.") || has_start(bare(c, name), "pooler.") ||
-               strcmp(bare(c, name), "embeddings.position_ids") == 0;
-    return has_ending(name, "rotary_emb.inv_freq") ||
-           (!has_lm_head && strcmp(name, "lm_head.weight") == 0);
+    for (const char *const *start = family->harmless; *start; start++)
+        if (has_start(bare(c, name), *start))
+            return true;
+    return has_ending(name, "rotary_emb.inv_freq") || has_ending(name, "attn.masked_bias") ||
+           has_ending(name, "attention.masked_bias") || is_mask(c, name) ||
+           (!has_lm_head && lm_head && strcmp(name, lm_head) == 0);
 }
 
 /* A head of an earlier training: every head is made anew here. */
 static bool is_old_head(const char *name)
 {
-    return has_start(name, "classifier.") || has_start(name, "score.");
+    return has_start(name, "classifier.") || has_start(name, "score.") ||
+           has_start(name, "pre_classifier.");
 }
 
 static ft_status check_unexpected(const struct reader *r)

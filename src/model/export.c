@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "export.h"
+#include "family.h"
 #include "format/safetensors.h"
 
 #define SHARD_BYTES 5000000000 /* as transformers has it */
@@ -102,11 +103,14 @@ ft_status model_write_weights(const char *folder, const struct layout *layout, c
 
 bool export_has_class(const struct model_config *c)
 {
-    if (c->head.kind != HEAD_LINEAR)
+    const struct family *f = family_of(c);
+    if (!f->classifier_class || c->head.kind != f->own_head)
         return false;
-    if (c->is_encoder)
-        return c->head.pooling == POOLING_CLS && c->has_pooler && c->head.bias;
-    return c->head.pooling == POOLING_LAST && !c->head.bias;
+    if (!c->is_encoder)
+        return c->head.pooling == POOLING_LAST && !c->head.bias;
+    /* a linear head of an encoder stands on a pooler, an mlp on none */
+    return c->head.pooling == POOLING_CLS && c->has_pooler == (f->own_head == HEAD_LINEAR) &&
+           c->head.bias;
 }
 
 ft_status model_write_folder(const char *folder, const struct layout *layout,

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "export.h"
+#include "family.h"
 #include "model_file.h"
 
 static const char *real_text(char out[32], double value)
@@ -44,64 +45,127 @@ static ft_status print_id(struct buffer *b, const char *key, const json_t *sourc
     return status;
 }
 
-static ft_status print_rope(struct buffer *b, const struct model_config *c)
+static ft_status print_scaling(struct buffer *b, const struct rope_config *r)
 {
-    char a[4][32];
-    FT_TRY(buffer_print(b, "  \"rope_theta\": %s,\n", real_text(a[0], c->rope_theta)));
-    if (c->rope_scaling == ROPE_PLAIN)
+    char a[6][32];
+    if (r->scaling == ROPE_PLAIN)
         return buffer_print(b, "  \"rope_scaling\": null,\n");
-    return buffer_print(b,
-                        "  \"rope_scaling\": {\n"
-                        "    \"factor\": %s,\n"
-                        "    \"high_freq_factor\": %s,\n"
-                        "    \"low_freq_factor\": %s,\n"
-                        "    \"original_max_position_embeddings\": %d,\n"
-                        "    \"rope_type\": \"llama3\"\n"
-                        "  },\n",
-                        real_text(a[1], c->rope_factor), real_text(a[2], c->rope_high_freq_factor),
-                        real_text(a[3], c->rope_low_freq_factor), c->rope_original_positions);
+    FT_TRY(buffer_print(b, "  \"rope_scaling\": {\n    \"factor\": %s,\n",
+                        real_text(a[0], r->factor)));
+    if (r->scaling == ROPE_LLAMA3 || r->scaling == ROPE_YARN)
+        FT_TRY(buffer_print(b, "    \"original_max_position_embeddings\": %d,\n",
+                            r->original_positions));
+    if (r->scaling == ROPE_LLAMA3)
+        FT_TRY(buffer_print(b, "    \"high_freq_factor\": %s,\n    \"low_freq_factor\": %s,\n",
+                            real_text(a[1], r->high_freq_factor),
+                            real_text(a[2], r->low_freq_factor)));
+    if (r->scaling == ROPE_YARN)
+        FT_TRY(buffer_print(b,
+                            "    \"attention_factor\": %s,\n    \"beta_fast\": %s,\n"
+                            "    \"beta_slow\": %s,\n    \"truncate\": %s,\n",
+                            real_text(a[3], r->attention_factor), real_text(a[4], r->beta_fast),
+                            real_text(a[5], r->beta_slow), bool_text(r->truncate)));
+    return buffer_print(b, "    \"rope_type\": \"%s\"\n  },\n", rope_scaling_name(r->scaling));
 }
 
-static ft_status print_llama(struct buffer *b, const struct model_config *c, const json_t *source)
+static ft_status print_rope(struct buffer *b, const struct model_config *c, const struct family *f)
 {
-    char eps[32], dropout[32];
-    FT_TRY(buffer_print(b,
-                        "  \"attention_bias\": %s,\n"
-                        "  \"attention_dropout\": %s,\n",
-                        bool_text(c->attention_bias), real_text(dropout, c->attention_dropout)));
-    FT_TRY(print_id(b, "bos_token_id", source, c->bos));
-    FT_TRY(print_id(b, "eos_token_id", source, c->eos));
-    FT_TRY(print_id(b, "pad_token_id", source, -1));
-    FT_TRY(buffer_print(b,
-                        "  \"head_dim\": %d,\n"
-                        "  \"hidden_act\": \"silu\",\n"
-                        "  \"mlp_bias\": %s,\n"
-                        "  \"num_key_value_heads\": %d,\n"
-                        "  \"pretraining_tp\": 1,\n"
-                        "  \"rms_norm_eps\": %s,\n",
-                        c->D, bool_text(c->mlp_bias), c->Hkv, real_text(eps, c->norm_eps)));
-    FT_TRY(print_rope(b, c));
-    return buffer_print(b,
-                        "  \"tie_word_embeddings\": %s,\n"
-                        "  \"use_cache\": true,\n",
-                        bool_text(c->tied_embeddings));
+    char a[32];
+    if (c->positions != POSITION_ROPE)
+        return FT_OK;
+    FT_TRY(buffer_print(b, "  \"%s\": %s,\n", f->theta, real_text(a, c->rope.theta)));
+    if (f->local_theta)
+        FT_TRY(
+            buffer_print(b, "  \"%s\": %s,\n", f->local_theta, real_text(a, c->rope_local.theta)));
+    if (f->rotary_share)
+        FT_TRY(buffer_print(b, "  \"%s\": %s,\n", f->rotary_share,
+                            real_text(a, (double)c->rotary / c->D)));
+    return print_scaling(b, &c->rope);
 }
 
-static ft_status print_bert(struct buffer *b, const struct model_config *c, const json_t *source)
+static ft_status print_layer_types(struct buffer *b, const struct model_config *c,
+                                   const struct family *f)
 {
-    char eps[32], hidden[32], attention[32], classifier[32];
-    FT_TRY(print_id(b, "pad_token_id", source, 0));
-    return buffer_print(
-        b,
-        "  \"attention_probs_dropout_prob\": %s,\n"
-        "  \"classifier_dropout\": %s,\n"
-        "  \"hidden_act\": \"gelu\",\n"
-        "  \"hidden_dropout_prob\": %s,\n"
-        "  \"layer_norm_eps\": %s,\n"
-        "  \"position_embedding_type\": \"absolute\",\n"
-        "  \"type_vocab_size\": %d,\n",
-        real_text(attention, c->attention_dropout), real_text(classifier, c->classifier_dropout),
-        real_text(hidden, c->hidden_dropout), real_text(eps, c->norm_eps), c->n_types);
+    if (f->window_switch)
+        FT_TRY(buffer_print(b, "  \"%s\": %s,\n", f->window_switch, bool_text(c->window > 0)));
+    if (!f->is_local)
+        return FT_OK;
+    FT_TRY(buffer_print(b, "  \"layer_types\": ["));
+    for (int l = 0; l < c->L; l++)
+        FT_TRY(buffer_print(b, "%s\n    \"%s_attention\"", l > 0 ? "," : "",
+                            model_layer_is_local(c, l) ? "sliding" : "full"));
+    return buffer_print(b, "\n  ],\n");
+}
+
+/* 0 stands for null where the key may be null. */
+static ft_status print_number(struct buffer *b, const struct config_key *key, double value)
+{
+    char text[32];
+    const bool may_be_null = key->kind == KEY_WINDOW || key->kind == KEY_CAP;
+    if (may_be_null && value == 0)
+        return buffer_print(b, "  \"%s\": null,\n", key->name);
+    if (key->kind == KEY_REAL || key->kind == KEY_CAP)
+        return buffer_print(b, "  \"%s\": %s,\n", key->name, real_text(text, value));
+    return buffer_print(b, "  \"%s\": %.0f,\n", key->name, value);
+}
+
+/* The scale of GGUF's models is the usual one unless something else is known. */
+static double scale_of(const struct model_config *c)
+{
+    return c->attention_scale > 0 ? round(1 / (c->attention_scale * c->attention_scale)) : c->D;
+}
+
+static ft_status print_key(struct buffer *b, const struct config_key *key,
+                           const struct model_config *c, const json_t *source)
+{
+    const void *at = (const char *)c + key->at;
+    switch (key->kind) {
+    case KEY_SIZE:
+    case KEY_COUNT:
+    case KEY_WINDOW:
+        return print_number(b, key, *(const int *)at);
+    case KEY_REAL:
+    case KEY_CAP:
+        return print_number(b, key, *(const double *)at);
+    case KEY_SCALE:
+        return print_number(b, key, scale_of(c));
+    case KEY_BOOL:
+        return buffer_print(b, "  \"%s\": %s,\n", key->name, bool_text(*(const bool *)at));
+    case KEY_FUNCTION:
+        return buffer_print(b, "  \"%s\": \"%s\",\n", key->name,
+                            function_name(*(const enum function *)at));
+    case KEY_ID:
+        return print_id(b, key->name, source, *(const int64_t *)at);
+    case KEY_FIXED: /* the default */
+        break;
+    }
+    return FT_OK;
+}
+
+/* Ids that the configuration does not hold, as the source has them. */
+static ft_status print_other_ids(struct buffer *b, const struct model_config *c,
+                                 const json_t *source)
+{
+    static const char *const keys[] = {"bos_token_id", "eos_token_id", "cls_token_id",
+                                       "sep_token_id"};
+    FT_TRY(print_id(b, "pad_token_id", source, c->is_encoder ? 0 : -1));
+    for (int i = 0; i < 4; i++)
+        if (json_object_get(source, keys[i]) && (c->is_encoder || i >= 2))
+            FT_TRY(print_id(b, keys[i], source, -1));
+    return FT_OK;
+}
+
+static ft_status print_keys(struct buffer *b, const struct model_config *c, const json_t *source)
+{
+    const struct family *f = family_of(c);
+    struct model_config as_written = *c;
+    if (f->unsettle)
+        f->unsettle(&as_written);
+    for (const struct config_key *key = f->keys; key->name; key++)
+        FT_TRY(print_key(b, key, &as_written, source));
+    FT_TRY(print_other_ids(b, c, source));
+    FT_TRY(print_layer_types(b, &as_written, f));
+    return print_rope(b, c, f);
 }
 
 /* "text" as JSON has it. */
@@ -136,32 +200,25 @@ static ft_status print_labels(struct buffer *b, int K, const char *const *names)
 
 static const char *architecture(const struct model_config *c)
 {
-    if (c->head.n_labels > 0 && export_has_class(c))
-        return c->is_encoder ? "BertForSequenceClassification" : "LlamaForSequenceClassification";
-    if (c->head.n_labels > 0 || c->is_encoder)
-        return c->is_encoder ? "BertModel" : "LlamaModel";
-    return "LlamaForCausalLM";
+    const struct family *f = family_of(c);
+    if (c->head.n_labels > 0)
+        return export_has_class(c) ? f->classifier_class : f->base_class;
+    return c->is_encoder ? f->base_class : f->lm_class;
 }
 
 static ft_status print_config(struct buffer *b, const struct model_config *c,
                               const char *const *label_names, const json_t *source)
 {
     FT_TRY(buffer_print(b, "{\n  \"architectures\": [\n    \"%s\"\n  ],\n", architecture(c)));
-    FT_TRY(c->is_encoder ? print_bert(b, c, source) : print_llama(b, c, source));
+    FT_TRY(print_keys(b, c, source));
     if (c->head.n_labels > 0)
         FT_TRY(print_labels(b, c->head.n_labels, label_names));
     return buffer_print(b,
-                        "  \"hidden_size\": %d,\n"
                         "  \"initializer_range\": 0.02,\n"
-                        "  \"intermediate_size\": %d,\n"
-                        "  \"max_position_embeddings\": %d,\n"
                         "  \"model_type\": \"%s\",\n"
-                        "  \"num_attention_heads\": %d,\n"
-                        "  \"num_hidden_layers\": %d,\n"
-                        "  \"torch_dtype\": \"float32\",\n"
-                        "  \"vocab_size\": %d\n"
+                        "  \"torch_dtype\": \"float32\"\n"
                         "}\n",
-                        c->C, c->F, c->T_max, c->is_encoder ? "bert" : "llama", c->Hq, c->L, c->V);
+                        c->family);
 }
 
 ft_status export_config(const char *folder, const struct model_config *c,

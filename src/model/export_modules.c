@@ -18,20 +18,25 @@
 #include "export.h"
 #include "names.h"
 
-/* One dense module: where its tensors are, and whether tanh follows. */
+/* One dense module: where its tensors are, and PyTorch's class of what follows. */
 struct dense {
     int weight_role;
-    bool has_tanh;
+    const char *function;
 };
 
-static int list_denses(struct dense out[3], const struct layout *l)
+static const char *const function_classes[N_FUNCTIONS] = {
+    [FUNCTION_GELU] = "torch.nn.modules.activation.GELU",
+    [FUNCTION_RELU] = "torch.nn.modules.activation.ReLU",
+    [FUNCTION_TANH] = "torch.nn.modules.activation.Tanh"};
+
+static int list_denses(struct dense out[3], const struct layout *l, const struct model_config *c)
 {
     int n = 0;
     if (layout_offset(l, ROLE_POOLER, -1) >= 0)
-        out[n++] = (struct dense){ROLE_POOLER, true};
+        out[n++] = (struct dense){ROLE_POOLER, function_classes[FUNCTION_TANH]};
     if (layout_offset(l, ROLE_HEAD_DENSE, -1) >= 0)
-        out[n++] = (struct dense){ROLE_HEAD_DENSE, true};
-    out[n++] = (struct dense){ROLE_HEAD_OUT, false};
+        out[n++] = (struct dense){ROLE_HEAD_DENSE, function_classes[c->head_function]};
+    out[n++] = (struct dense){ROLE_HEAD_OUT, "torch.nn.modules.linear.Identity"};
     return n;
 }
 
@@ -116,16 +121,15 @@ static ft_status write_dense(const char *folder, int number, const struct dense 
     (void)snprintf(tensors[1].name, sizeof tensors[1].name, "linear.bias");
     (void)snprintf(name, sizeof name, "%d_Dense", number);
     FT_TRY(make_folder(place, folder, name));
-    ft_status status = buffer_print(
-        &text,
-        "{\n"
-        "  \"in_features\": %lld,\n"
-        "  \"out_features\": %lld,\n"
-        "  \"bias\": %s,\n"
-        "  \"activation_function\": \"%s\"\n"
-        "}\n",
-        (long long)tensors[0].dims[1], (long long)tensors[0].dims[0], bias ? "true" : "false",
-        dense->has_tanh ? "torch.nn.modules.activation.Tanh" : "torch.nn.modules.linear.Identity");
+    ft_status status = buffer_print(&text,
+                                    "{\n"
+                                    "  \"in_features\": %lld,\n"
+                                    "  \"out_features\": %lld,\n"
+                                    "  \"bias\": %s,\n"
+                                    "  \"activation_function\": \"%s\"\n"
+                                    "}\n",
+                                    (long long)tensors[0].dims[1], (long long)tensors[0].dims[0],
+                                    bias ? "true" : "false", dense->function);
     if (status == FT_OK)
         status = write_text(place, "config.json", &text);
     buffer_clear(&text);
@@ -157,7 +161,7 @@ ft_status export_modules(const char *folder, const struct layout *layout,
                          const struct model_config *c, const float *params, int64_t shard_bytes)
 {
     struct dense denses[3];
-    const int n = list_denses(denses, layout);
+    const int n = list_denses(denses, layout, c);
     FT_TRY(write_backbone(folder, layout, c, params, shard_bytes));
     FT_TRY(write_pooling(folder, c));
     for (int i = 0; i < n; i++)

@@ -3,8 +3,8 @@
  *
  *     pooling -> [pooler] -> [dense of the mlp] -> dropout -> output layer -> cross-entropy
  *
- * the parts in brackets where the model has them, each a dense layer with tanh. Everything behind
- * the pooling has one row a document.
+ * the parts in brackets where the model has them, each a dense layer with a function. Everything
+ * behind the pooling has one row a document.
  */
 #include <math.h>
 #include <string.h>
@@ -14,22 +14,30 @@
 #include "math/loss.h"
 #include "model/blocks.h"
 
-static void add_stage(struct model *m, int role)
+/* The layer of weights of that role, its bias the role after it. */
+static struct linear find_linear(const struct model *m, int role, int out)
 {
-    const int64_t weight = layout_offset(m->layout, role, -1);
-    if (weight < 0)
+    return (struct linear){.weight = layout_offset(m->layout, role, -1),
+                           .bias = layout_offset(m->layout, role + 1, -1),
+                           .in = m->config.C,
+                           .out = out};
+}
+
+static void add_stage(struct model *m, int role, enum function function)
+{
+    const struct linear linear = find_linear(m, role, m->config.C);
+    if (linear.weight < 0)
         return;
     struct head_stage *stage = &m->head.stages[m->head.n_stages++];
-    stage->weight = weight;
-    stage->bias = layout_offset(m->layout, role + 1, -1);
+    stage->linear = linear;
+    stage->function = function;
 }
 
 void head_find(struct model *m)
 {
-    add_stage(m, ROLE_POOLER);
-    add_stage(m, ROLE_HEAD_DENSE);
-    m->head.out = layout_offset(m->layout, ROLE_HEAD_OUT, -1);
-    m->head.out_bias = layout_offset(m->layout, ROLE_HEAD_OUT_BIAS, -1);
+    add_stage(m, ROLE_POOLER, FUNCTION_TANH);
+    add_stage(m, ROLE_HEAD_DENSE, m->config.head_function);
+    m->head.out = find_linear(m, ROLE_HEAD_OUT, m->config.head.n_labels);
 }
 
 void head_push(struct arena *arena, struct model *m, bool trains)
@@ -42,8 +50,10 @@ void head_push(struct arena *arena, struct model *m, bool trains)
     head->pooled = arena_push(arena, width, f);
     if (K == 0)
         return;
-    for (int i = 0; i < 2; i++) /* measured before the table says how many there are */
+    for (int i = 0; i < 2; i++) { /* measured before the table says how many there are */
+        head->stages[i].pre = arena_push(arena, width, f);
         head->stages[i].out = arena_push(arena, width, f);
+    }
     head->input = arena_push(arena, width, f);
     head->logits = arena_push(arena, rows * K, f);
     head->dlogits = arena_push(arena, rows * K, f);
@@ -51,11 +61,11 @@ void head_push(struct arena *arena, struct model *m, bool trains)
         head->dx[i] = arena_push(arena, width, f);
 }
 
-void stage_forward(float *out, const float *x, const struct model *m, int64_t w, int64_t bias,
-                   int n)
+void stage_forward(float *out, float *pre, const float *x, const struct model *m,
+                   const struct head_stage *stage, int n)
 {
-    dense_forward(out, x, m, w, bias, n, m->config.C, m->config.C);
-    tanh_forward(out, out, (int64_t)n * m->config.C);
+    dense_forward(pre, x, m, &stage->linear, n);
+    activation_forward(stage->function, out, pre, n, stage->linear.out, ELEM_F32);
 }
 
 /* Row i of the input belongs to document i, whatever batch it is in. */
@@ -74,12 +84,12 @@ double head_forward(struct model *m, const struct batch *batch, bool want_gradie
     const float *x = head->pooled;
     pool_forward(head->pooled, m->h, batch, m->config.head.pooling, C);
     for (int i = 0; i < head->n_stages; i++) {
-        stage_forward(head->stages[i].out, x, m, head->stages[i].weight, head->stages[i].bias, n);
+        stage_forward(head->stages[i].out, head->stages[i].pre, x, m, &head->stages[i], n);
         x = head->stages[i].out;
     }
     memcpy(head->input, x, (size_t)n * (size_t)C * sizeof *x);
     drop_input(m, head->input, batch);
-    dense_forward(head->logits, head->input, m, head->out, head->out_bias, n, C, K);
+    dense_forward(head->logits, head->input, m, &head->out, n);
     memcpy(head->dlogits, head->logits, (size_t)n * (size_t)K * sizeof *x);
     class_cross_entropy(head->dlogits, m->losses, batch->labels, m->class_weights,
                         m->label_smoothing, n, K, want_gradient);
@@ -94,14 +104,13 @@ void head_backward(struct model *m, const struct batch *batch)
     struct head *head = &m->head;
     const int n = batch->n_segments, C = m->config.C;
     float *dy = head->dx[0], *dx = head->dx[1];
-    dense_backward(dy, head->dlogits, m->config.head.n_labels, head->input, m, head->out,
-                   head->out_bias, n, C, m->config.head.n_labels);
+    dense_backward(dy, head->dlogits, m->config.head.n_labels, head->input, m, &head->out, n);
     drop_input(m, dy, batch);
     for (int i = head->n_stages - 1; i >= 0; i--) {
         const struct head_stage *stage = &head->stages[i];
-        tanh_backward(dy, dy, stage->out, (int64_t)n * C);
-        dense_backward(dx, dy, C, i > 0 ? head->stages[i - 1].out : head->pooled, m, stage->weight,
-                       stage->bias, n, C, C);
+        activation_backward(stage->function, dy, dy, stage->pre, n, C, ELEM_F32);
+        dense_backward(dx, dy, C, i > 0 ? head->stages[i - 1].out : head->pooled, m, &stage->linear,
+                       n);
         float *const done = dy;
         dy = dx;
         dx = done;
@@ -124,17 +133,22 @@ static double normal(uint64_t seed, uint64_t stream, uint64_t index)
     return sqrt(-2.0 * log(u)) * cos(2.0 * acos(-1.0) * v);
 }
 
+/* A stream for each tensor of the head. The numbers are part of what a seed means. */
+static uint64_t stream_of(int role)
+{
+    static const uint64_t first = (UINT64_C(0x68656164) << 24) + 26;
+    return first + (uint64_t)(role - ROLE_HEAD_DENSE);
+}
+
 void model_init_head(struct model *model, uint64_t seed)
 {
-    static const uint64_t head_stream = UINT64_C(0x68656164) << 24;
     for (int i = 0; i < model->layout->n_tensors; i++) {
         const struct tensor_spec *t = &model->layout->tensors[i];
         if (t->role < ROLE_HEAD_DENSE)
             continue;
         for (int64_t k = 0; k < t->n; k++)
             model->params[t->offset + k] =
-                t->n_dims < 2
-                    ? 0.0f
-                    : (float)(0.02 * normal(seed, head_stream + (uint64_t)t->role, (uint64_t)k));
+                t->n_dims < 2 ? 0.0f
+                              : (float)(0.02 * normal(seed, stream_of(t->role), (uint64_t)k));
     }
 }

@@ -12,8 +12,9 @@ static const void *normed_from(const struct model *m, int at)
 /* The output layer on rows at ... at+n-1 of h. */
 static void head_logits(const struct model *m, float *logits, int at, int n)
 {
-    linear_forward(logits, ELEM_F32, normed_from(m, at), m, m->lm_head, -1, n, m->config.C,
-                   m->config.V);
+    linear_forward(logits, ELEM_F32, normed_from(m, at), m, &m->lm_head, n);
+    if (m->config.logit_softcap > 0)
+        softcap_forward(logits, n, m->config.V, (float)m->config.logit_softcap);
 }
 
 static double sum_of(const float *values, int n)
@@ -33,10 +34,11 @@ static double tokens_loss(struct model *m, const struct batch *batch, bool want_
     for (int at = 0; at < batch->n_tokens; at += LM_CHUNK) {
         const int n = batch->n_tokens - at < LM_CHUNK ? batch->n_tokens - at : LM_CHUNK;
         head_logits(m, m->logits, at, n);
-        cross_entropy(m->logits, m->losses + at, batch->targets + at, n, V, want_gradient, m->elem);
+        cross_entropy(m->logits, m->losses + at, batch->targets + at, n, V,
+                      (float)m->config.logit_softcap, want_gradient, m->elem);
         if (want_gradient)
             linear_backward(m->dh + (int64_t)at * C, ELEM_F32, m->logits, row, normed_from(m, at),
-                            m, m->lm_head, -1, n, C, V);
+                            m, &m->lm_head, n);
     }
     return sum_of(m->losses, batch->n_tokens);
 }
@@ -65,7 +67,8 @@ double model_loss_backward(struct model *model, const struct batch *batch)
     const struct model_config *c = &model->config;
     const bool classifies = c->head.n_labels > 0;
     const uint64_t key = batch->dropout_key;
-    model->dropout = (struct pass_dropout){.hidden = {c->hidden_dropout, key},
+    model->dropout = (struct pass_dropout){.embedding = {c->embedding_dropout, key},
+                                           .hidden = {c->hidden_dropout, key},
                                            .attention = {c->attention_dropout, key},
                                            .classifier = {c->classifier_dropout, key}};
     blocks_forward(model, batch, NULL, NULL);

@@ -3,14 +3,16 @@
  *
  *     params N, grads of what learns                     (moments belong to the optimizer)
  *     with bf16: params16 N / 2, and half of what a block keeps except its two C
- *     per block   n * (2 C + 2 + (Hq + 2 Hkv) D + Hq D + Hq + 2 F)     LayerNorm 2 more,
- *                                                                      without a gate F less
+ *     per block   n * (2 C + 2 + (Hq + 2 Hkv) D + Hq D + Hq + 2 F)
+ *                 LayerNorm n * 2 more, without a gate n * F less, parallel n * C less, norms of q
+ *                 and k n * (Hq + Hkv) D more, norms of outputs n * 2 C
  *     scratch     once, reused by every block; logits LM_CHUNK * V, or of documents
  *
  * Outputs of the norms and of the activation are not kept: the backward pass makes them again,
  * which costs one pass over memory and saves (2 C + F) n per block. Frozen blocks keep nothing:
  * they share one set of buffers, as all blocks do when only evaluating. With RECOMPUTE_ATTENTION a
- * block keeps 2 C + 2 F, with RECOMPUTE_BLOCK C, at the price of that part of the forward pass.
+ * block keeps 2 C + 2 F (and what norms of outputs keep), with RECOMPUTE_BLOCK C, at the price of
+ * that part of the forward pass.
  */
 #include "model/model.h"
 
@@ -19,12 +21,46 @@
 #include "math/ops.h"
 #include "model/blocks.h"
 
+/* The numbers of rows alone: the rows are kept elsewhere. */
+static void push_statistics(struct arena *arena, struct norm_acts *a, const struct model_config *c,
+                            size_t n)
+{
+    a->rstd = arena_push(arena, n, sizeof(float));
+    a->mean = c->norm == NORM_LAYER ? arena_push(arena, n, sizeof(float)) : NULL;
+}
+
 static void push_norm(struct arena *arena, struct norm_acts *a, const struct model_config *c,
                       size_t n)
 {
     a->x = arena_push(arena, n * (size_t)c->C, sizeof(float));
-    a->rstd = arena_push(arena, n, sizeof(float));
-    a->mean = c->norm == NORM_LAYER ? arena_push(arena, n, sizeof(float)) : NULL;
+    push_statistics(arena, a, c, n);
+}
+
+static void push_qk(struct arena *arena, struct block_acts *a, const struct model *m, size_t n)
+{
+    const struct model_config *c = &m->config;
+    const size_t groups = (size_t)(norm_groups(c, c->Hq) + norm_groups(c, c->Hkv));
+    if (c->qk_norm == QK_NORM_NONE)
+        return;
+    a->qk = arena_push(arena, n * (size_t)((c->Hq + c->Hkv) * c->D), elem_bytes(m->elem));
+    a->qk_rstd = arena_push(arena, n * groups, sizeof(float));
+}
+
+/* What the MLP's half keeps, and the norms that both halves end with. */
+static void push_rest(struct arena *arena, struct block_acts *a, const struct model *m, size_t n)
+{
+    const struct model_config *c = &m->config;
+    if (c->parallel) {
+        a->mlp_norm.x = a->attn_norm.x;
+        push_statistics(arena, &a->mlp_norm, c, n);
+    } else {
+        push_norm(arena, &a->mlp_norm, c, n);
+    }
+    if (c->output_norms) {
+        push_norm(arena, &a->attn_out_norm, c, n);
+        push_norm(arena, &a->mlp_out_norm, c, n);
+    }
+    a->up = arena_push(arena, n * (size_t)up_width(c), elem_bytes(m->elem));
 }
 
 static void push_block(struct arena *arena, struct block_acts *a, const struct model *m, size_t n)
@@ -32,11 +68,11 @@ static void push_block(struct arena *arena, struct block_acts *a, const struct m
     const struct model_config *c = &m->config;
     const size_t e = elem_bytes(m->elem);
     push_norm(arena, &a->attn_norm, c, n);
+    push_qk(arena, a, m, n);
     a->qkv = arena_push(arena, n * (size_t)qkv_width(c), e);
     a->att = arena_push(arena, n * (size_t)(c->Hq * c->D), e);
     a->lse = arena_push(arena, n * (size_t)c->Hq, sizeof(float));
-    a->up = arena_push(arena, n * (size_t)up_width(c), e);
-    push_norm(arena, &a->mlp_norm, c, n);
+    push_rest(arena, a, m, n);
 }
 
 /* What a block keeps for itself; the rest is of the shared set. */
@@ -50,10 +86,10 @@ static void push_kept(struct arena *arena, struct block_acts *a, const struct mo
     }
     *a = *shared;
     push_norm(arena, &a->attn_norm, c, n);
-    if (m->recompute == RECOMPUTE_BLOCK)
-        return;
-    push_norm(arena, &a->mlp_norm, c, n);
-    a->up = arena_push(arena, n * (size_t)up_width(c), elem_bytes(m->elem));
+    if (m->recompute == RECOMPUTE_ATTENTION)
+        push_rest(arena, a, m, n);
+    else if (c->parallel)
+        a->mlp_norm.x = a->attn_norm.x;
 }
 
 static void push_blocks(struct arena *arena, struct model *m, size_t n)
@@ -83,7 +119,7 @@ static void push_backward(struct arena *arena, struct model *m, size_t n)
     m->datt = arena_push(arena, n * q, e);
     m->dqkv = arena_push(arena, n * (size_t)qkv_width(c), e);
     m->dact = arena_push(arena, n * (size_t)c->F, e);
-    if (c->activation == ACTIVATION_SWIGLU)
+    if (c->gated)
         m->dup = arena_push(arena, n * 2 * (size_t)c->F, e);
     if (c->Hkv != c->Hq || m->elem != ELEM_F32)
         m->dkv = arena_push(arena, 2 * n * q, f);
@@ -96,19 +132,21 @@ static void push_all(struct arena *arena, struct model *m, bool trains)
     const size_t n = (size_t)m->max_tokens, f = sizeof(float);
     push_blocks(arena, m, n);
     push_norm(arena, &m->last, c, n);
+    if (c->embed_norm) {
+        m->embed_sum.x = arena_push(arena, n * (size_t)c->E, f);
+        push_statistics(arena, &m->embed_sum, c, n);
+    }
     m->h = arena_push(arena, n * (size_t)c->C, f);
     if (m->elem != ELEM_F32)
         m->h16 = arena_push(arena, n * (size_t)c->C, sizeof *m->h16);
     m->delta = arena_push(arena, n * (size_t)c->C, f);
+    if (c->parallel)
+        m->aside = arena_push(arena, n * (size_t)c->C, f);
     m->act = arena_push(arena, n * (size_t)c->F, elem_bytes(m->elem));
     if (!c->is_encoder && c->head.n_labels == 0)
         m->logits = arena_push(arena, (n < LM_CHUNK ? n : LM_CHUNK) * (size_t)c->V, f);
     m->losses = arena_push(arena, n, f);
-    if (c->positions == POSITION_ROPE) {
-        const size_t half = (size_t)(c->D / 2) * (size_t)m->max_length;
-        m->cosine = arena_push(arena, half, f);
-        m->sine = arena_push(arena, half, f);
-    }
+    rope_push(arena, m);
     m->attention =
         arena_push(arena, attention_scratch_count(m->max_length, c->D, omp_get_max_threads()), f);
     head_push(arena, m, trains);
@@ -151,27 +189,73 @@ static struct norm_offsets find_norm(const struct layout *l, int weight, int bia
     return (struct norm_offsets){layout_offset(l, weight, layer), layout_offset(l, bias, layer)};
 }
 
+/* The layer of weights of that role; absent: weight -1. */
+static struct linear find_linear(const struct model *m, int weight, int bias, int layer, int in,
+                                 int out)
+{
+    return (struct linear){.weight = layout_offset(m->layout, weight, layer),
+                           .bias = layout_offset(m->layout, bias, layer),
+                           .in = in,
+                           .out = out,
+                           .transposed = layer >= 0 && m->config.transposed};
+}
+
+static struct block_weights find_block(const struct model *m, int l)
+{
+    const struct model_config *c = &m->config;
+    const struct layout *t = m->layout;
+    const int up = c->gated ? ROLE_GATE : ROLE_UP,
+              up_bias = c->gated ? ROLE_GATE_BIAS : ROLE_UP_BIAS;
+    return (struct block_weights){.attn_norm = find_norm(t, ROLE_ATTN_NORM, ROLE_ATTN_NORM_BIAS, l),
+                                  .attn_out_norm = {layout_offset(t, ROLE_ATTN_OUT_NORM, l), -1},
+                                  .mlp_norm = find_norm(t, ROLE_MLP_NORM, ROLE_MLP_NORM_BIAS, l),
+                                  .mlp_out_norm = {layout_offset(t, ROLE_MLP_OUT_NORM, l), -1},
+                                  .q_norm = layout_offset(t, ROLE_Q_NORM, l),
+                                  .k_norm = layout_offset(t, ROLE_K_NORM, l),
+                                  .qkv = find_linear(m, ROLE_Q, ROLE_Q_BIAS, l, c->C, qkv_width(c)),
+                                  .o = find_linear(m, ROLE_O, ROLE_O_BIAS, l, c->Hq * c->D, c->C),
+                                  .up = find_linear(m, up, up_bias, l, c->C, up_width(c)),
+                                  .down = find_linear(m, ROLE_DOWN, ROLE_DOWN_BIAS, l, c->F, c->C)};
+}
+
+/* With shared layers the last norm is also that of every block but the first. */
+static void find_blocks(struct model *m)
+{
+    for (int l = 0; l < m->config.L; l++) {
+        m->weights[l] = find_block(m, m->config.shared_layers ? 0 : l);
+        if (m->config.shared_layers && l > 0)
+            m->weights[l].attn_norm = m->final_norm;
+    }
+}
+
+static void find_heads(struct model *m)
+{
+    const struct model_config *c = &m->config;
+    const int step = c->interleaved ? 3 * c->D : c->D;
+    m->q = (struct heads){.at = 0, .step = step, .n = c->Hq};
+    m->k = (struct heads){.at = c->interleaved ? c->D : c->Hq * c->D, .step = step, .n = c->Hkv};
+}
+
+/* Offset of a table's first row in use; -1 = none. */
+static int64_t find_table(const struct model *m, int role, int64_t skipped)
+{
+    const int64_t at = layout_offset(m->layout, role, -1);
+    return at < 0 ? at : at + skipped * m->config.E;
+}
+
 static void find_offsets(struct model *m)
 {
-    const struct layout *t = m->layout;
-    const bool has_gate = m->config.activation == ACTIVATION_SWIGLU;
-    for (int l = 0; l < m->config.L; l++)
-        m->offsets[l] = (struct block_offsets){
-            .attn_norm = find_norm(t, ROLE_ATTN_NORM, ROLE_ATTN_NORM_BIAS, l),
-            .mlp_norm = find_norm(t, ROLE_MLP_NORM, ROLE_MLP_NORM_BIAS, l),
-            .qkv = layout_offset(t, ROLE_Q, l),
-            .qkv_bias = layout_offset(t, ROLE_Q_BIAS, l),
-            .o = layout_offset(t, ROLE_O, l),
-            .o_bias = layout_offset(t, ROLE_O_BIAS, l),
-            .up = layout_offset(t, has_gate ? ROLE_GATE : ROLE_UP, l),
-            .up_bias = layout_offset(t, has_gate ? ROLE_GATE_BIAS : ROLE_UP_BIAS, l),
-            .down = layout_offset(t, ROLE_DOWN, l),
-            .down_bias = layout_offset(t, ROLE_DOWN_BIAS, l)};
-    m->embed = layout_offset(t, ROLE_EMBED, -1);
-    m->positions = layout_offset(t, ROLE_POSITIONS, -1);
-    m->types = layout_offset(t, ROLE_TYPES, -1);
-    m->final_norm = find_norm(t, ROLE_FINAL_NORM, ROLE_FINAL_NORM_BIAS, -1);
-    m->lm_head = m->config.tied_embeddings ? m->embed : layout_offset(t, ROLE_LM_HEAD, -1);
+    const struct model_config *c = &m->config;
+    const int lm_head = c->tied_embeddings ? ROLE_EMBED : ROLE_LM_HEAD;
+    m->embed = find_table(m, ROLE_EMBED, 0);
+    m->positions = find_table(m, ROLE_POSITIONS, c->position_offset);
+    m->types = find_table(m, ROLE_TYPES, 0);
+    m->embed_norm = find_norm(m->layout, ROLE_EMBED_NORM, ROLE_EMBED_NORM_BIAS, -1);
+    m->embed_out = find_linear(m, ROLE_EMBED_OUT, ROLE_EMBED_OUT_BIAS, -1, c->E, c->C);
+    m->final_norm = find_norm(m->layout, ROLE_FINAL_NORM, ROLE_FINAL_NORM_BIAS, -1);
+    m->lm_head = find_linear(m, lm_head, N_ROLES, -1, c->C, c->V);
+    find_heads(m);
+    find_blocks(m);
     head_find(m);
 }
 
@@ -180,7 +264,7 @@ static ft_status allocate(struct model *m, const struct model_shape *shape)
     FT_TRY(layout_create(&m->layout, &m->config));
     m->trainable_from = layout_trainable_from(m->layout, &m->config, shape->trainable_layers);
     FT_TRY(layout_suffix(&m->trainable, m->layout, m->trainable_from));
-    FT_TRY(FT_ALLOC(m->offsets, m->config.L));
+    FT_TRY(FT_ALLOC(m->weights, m->config.L));
     FT_TRY(FT_ALLOC(m->params, m->layout->N));
     if (shape->trains && !shape->grads_elsewhere)
         FT_TRY(FT_ALLOC(m->grads, m->trainable->N));
@@ -225,7 +309,7 @@ void model_destroy(struct model **model)
     mem_free((*model)->params16);
     mem_free((*model)->grads);
     mem_free((*model)->params);
-    mem_free((*model)->offsets);
+    mem_free((*model)->weights);
     layout_destroy(&(*model)->trainable);
     layout_destroy(&(*model)->layout);
     FT_FREE(*model);

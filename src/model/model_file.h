@@ -14,7 +14,7 @@
 enum {
     V_MAX = 1 << 24,
     C_MAX = 1 << 18,
-    L_MAX = 1024,
+    L_MAX = MODEL_LAYERS_MAX,
     H_MAX = 4096,
     F_MAX = 1 << 22,
     T_LIMIT = 1 << 28
@@ -23,17 +23,25 @@ enum {
 /* Whether the name ends in .gguf. */
 bool model_path_is_gguf(const char *path);
 
-/* A size in [1, max], `absent` where the key is not there. */
-ft_status config_get_dim(const json_t *json, const char *key, int max, int absent, int *out);
+struct family;
 
 /* A word that must be the one that is supported, where it is there at all. */
 ft_status config_require_word(const json_t *json, const char *key, const char *wanted);
 
-/* config_bert.c: config.json of a BERT. */
-ft_status config_from_bert(struct model_config *c, const json_t *json);
+/* What is always so in that family; everything else is 0. */
+void config_begin(struct model_config *c, const struct family *family);
 
-/* Whether the weights of the folder have a pooler: no key says so. */
-ft_status config_find_pooler(struct model_config *c, const char *folder);
+/* What no field alone can say; the message names no file. */
+ft_status config_check(const struct model_config *c);
+
+/* config_rope.c: rotation from config.json; the name of a scaling there; what yarn multiplies
+ * cosines and sines with where nothing is said. */
+ft_status config_get_rope(struct model_config *c, const struct family *f, const json_t *json);
+const char *rope_scaling_name(enum rope_scaling scaling);
+double rope_yarn_attention(double factor, double mscale);
+
+/* config_gguf.c */
+ft_status config_read_gguf(struct model_config *c, const char *path);
 
 /* config_pooling.c: folder_pooling from modules.json and the pooling module's config.json. */
 ft_status config_read_pooling(struct model_config *c, const char *folder);

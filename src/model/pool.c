@@ -70,12 +70,12 @@ void model_pool(const struct model *model, float *out, const float *hidden,
                 const struct batch *batch, int layer, enum pooling pooling)
 {
     const struct model_config *c = &model->config;
-    const int64_t w = layout_offset(model->layout, ROLE_POOLER, -1);
-    if (pooling != POOLING_CLS || layer != c->L || w < 0) {
+    const struct head_stage *pooler = &model->head.stages[0];
+    const bool has_pooler = layout_offset(model->layout, ROLE_POOLER, -1) >= 0;
+    if (pooling != POOLING_CLS || layer != c->L || !has_pooler) {
         pool_forward(out, hidden, batch, pooling, c->C);
         return;
     }
     pool_forward(model->head.pooled, hidden, batch, pooling, c->C);
-    stage_forward(out, model->head.pooled, model, w,
-                  layout_offset(model->layout, ROLE_POOLER_BIAS, -1), batch->n_segments);
+    stage_forward(out, out, model->head.pooled, model, pooler, batch->n_segments);
 }

@@ -65,8 +65,7 @@ ft_status session_open_model(struct session *s, struct comm *comm, const struct 
     FT_AGREE(comm, read_config(s));
     comm_node_bcast(comm, &s->config, sizeof s->config);
     if (settings->training.dropout != DROPOUT_AUTO)
-        s->config.hidden_dropout = s->config.attention_dropout = s->config.classifier_dropout =
-            settings->training.dropout;
+        model_config_set_dropout(&s->config, settings->training.dropout);
     FT_AGREE(comm, open_tokenizer(s));
     timers_stop(&s->timers, PHASE_MODEL);
     log_info("model %s: %s, %d layers, %d channels, %d heads (%d key/value), vocabulary %d",

@@ -80,7 +80,7 @@ static inline void open_world(struct world *w, const struct head_case *c,
     golden_open(&w->file, HEADS, name);
     CHECK_STATUS(model_config_read(&config, c->folder), FT_OK);
     config.head = c->head;
-    config.hidden_dropout = options->hidden;
+    config.embedding_dropout = config.hidden_dropout = options->hidden;
     config.attention_dropout = options->attention;
     config.classifier_dropout = options->classifier;
     CHECK_STATUS(model_create(&w->model, &config, &shape), FT_OK);

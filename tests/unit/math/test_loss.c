@@ -6,7 +6,7 @@
 enum { N = 5 };
 
 enum { V = 1500 };
-static float logits[N * V];
+static float logits[N * V], softcap;
 static const int32_t targets[N] = {3, -1, 1499, 0, 77};
 
 static double entropy_value(void)
@@ -14,7 +14,9 @@ static double entropy_value(void)
     static float copy[N * V];
     float losses[N];
     memcpy(copy, logits, sizeof copy);
-    cross_entropy(copy, losses, targets, N, V, 0, ELEM_F32);
+    if (softcap > 0)
+        softcap_forward(copy, N, V, softcap);
+    cross_entropy(copy, losses, targets, N, V, softcap, 0, ELEM_F32);
     CHECK(losses[1] == 0.0f);
     return (double)losses[0] + (double)losses[2] + (double)losses[3] + (double)losses[4];
 }
@@ -29,9 +31,27 @@ static void test_cross_entropy(void)
     for (int i = 0; i < V; i++)
         sum += exp((double)logits[i]);
     memcpy(d, logits, sizeof d);
-    cross_entropy(d, losses, targets, N, V, 1, ELEM_F32);
+    cross_entropy(d, losses, targets, N, V, softcap, 1, ELEM_F32);
     CHECK_CLOSE(losses[0], log(sum) - 4.0, 1e-5);
     check_derivative("cross entropy", entropy_value, logits, d, N * V, 31);
+}
+
+/* Capped logits: their loss is of the capped, the gradient of what was there before. */
+static void test_softcap(void)
+{
+    static float d[N * V];
+    float losses[N];
+    fill(logits, N * V);
+    for (int i = 0; i < N * V; i++)
+        logits[i] *= 9.0f;
+    memcpy(d, logits, sizeof d);
+    softcap = 5.0f;
+    softcap_forward(d, N, V, softcap);
+    for (int i = 0; i < N * V; i++)
+        CHECK_CLOSE(d[i], 5.0 * tanh((double)logits[i] / 5.0), 2e-6);
+    cross_entropy(d, losses, targets, N, V, softcap, 1, ELEM_F32);
+    check_derivative("capped cross entropy", entropy_value, logits, d, N * V, 31);
+    softcap = 0;
 }
 
 enum { ROWS = 6, K = 5 };
@@ -85,6 +105,7 @@ static void test_class_ends(void)
 int main(void)
 {
     test_cross_entropy();
+    test_softcap();
     test_class_golden();
     test_class_ends();
     fill(many, MANY * K);

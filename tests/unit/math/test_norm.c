@@ -4,35 +4,53 @@
 #include "support/derivative.h"
 
 enum { N = 5, C = 70 };
-static float x[N * C], w[C], y[N * C], dy[N * C], rstd[N];
+static float x[N * C], w[C], y[N * C], dy[N * C], rstd[N], shift;
 
 static double norm_value(void)
 {
-    rmsnorm_forward(y, NULL, NULL, rstd, x, NULL, w, N, C, 1e-5f);
+    rmsnorm_forward(y, NULL, NULL, rstd, x, NULL, w, shift, N, C, 1e-5f);
     return weighted_sum(y, dy, N * C);
 }
 
-static void test_rmsnorm(void)
+static void check_rmsnorm(void)
 {
     float dx[N * C] = {0}, dw[C] = {0}, again[N * C], sum[N * C];
     fill(x, N * C), fill(w, C), fill(dy, N * C);
     (void)norm_value();
-    rmsnorm_backward(dx, dw, dy, x, rstd, w, N, C);
+    rmsnorm_backward(dx, dw, dy, x, rstd, w, shift, N, C);
     check_derivative("rmsnorm dx", norm_value, x, dx, N * C, 7);
     check_derivative("rmsnorm dw", norm_value, w, dw, C, 3);
     float frozen[N * C] = {0};
-    rmsnorm_backward(frozen, NULL, dy, x, rstd, w, N, C);
+    rmsnorm_backward(frozen, NULL, dy, x, rstd, w, shift, N, C);
     CHECK(memcmp(frozen, dx, sizeof dx) == 0);
     (void)norm_value();
-    rmsnorm_recompute(again, NULL, x, rstd, w, N, C);
+    rmsnorm_recompute(again, NULL, x, rstd, w, shift, N, C);
     CHECK(memcmp(again, y, sizeof y) == 0);
-    rmsnorm_forward(again, NULL, sum, rstd, x, dy, w, N, C, 1e-5f); /* with a delta to add */
+    rmsnorm_forward(again, NULL, sum, rstd, x, dy, w, shift, N, C, 1e-5f); /* with a delta to add */
     double square = 0;
     for (int c = 0; c < C; c++) {
         CHECK(sum[c] == x[c] + dy[c]);
         square += (double)sum[c] * (double)sum[c];
     }
     CHECK_CLOSE(rstd[0], 1.0 / sqrt(square / C + 1e-5), 1e-6);
+}
+
+/* With weights as they are, and as distances from 1. */
+static void test_rmsnorm(void)
+{
+    static float plain[N * C];
+    shift = 1;
+    check_rmsnorm();
+    shift = 0;
+    check_rmsnorm();
+    (void)norm_value();
+    memcpy(plain, y, sizeof y);
+    shift = 1;
+    for (int c = 0; c < C; c++)
+        w[c] -= 1.0f;
+    (void)norm_value();
+    shift = 0;
+    check_tensor("shifted weights", y, plain, N * C, 1e-6);
 }
 
 enum { LN_N = 3, LN_C = 45 };

@@ -10,16 +10,32 @@ static void test_rope(void)
     enum { HALF = 3 };
     float row[2 * HALF] = {1, 2, 3, 4, 5, 6}, cosine[2 * HALF], sine[2 * HALF];
     const int32_t position = 1;
+    const struct heads heads = {.at = 0, .step = 2 * HALF, .n = 1};
+    const struct rotation rotation = {cosine, sine, 2 * HALF};
     for (int i = 0; i < 2 * HALF; i++) {
         cosine[i] = (float)cos(0.3 * i);
         sine[i] = (float)sin(0.3 * i);
     }
-    rope_rotate(row, 2 * HALF, 1, 2 * HALF, cosine, sine, &position, 1, 1.0f, ELEM_F32);
+    rope_rotate(row, 2 * HALF, &heads, &rotation, &position, 1, 1.0f, ELEM_F32);
     CHECK_CLOSE(row[0], 1.0 * cos(0.9) - 4.0 * sin(0.9), 1e-6);
     CHECK_CLOSE(row[3], 4.0 * cos(0.9) + 1.0 * sin(0.9), 1e-6);
-    rope_rotate(row, 2 * HALF, 1, 2 * HALF, cosine, sine, &position, 1, -1.0f, ELEM_F32);
+    rope_rotate(row, 2 * HALF, &heads, &rotation, &position, 1, -1.0f, ELEM_F32);
     for (int i = 0; i < 2 * HALF; i++)
         CHECK_CLOSE(row[i], i + 1.0, 1e-6);
+}
+
+/* Two heads behind an element, of which the first two of three elements turn. */
+static void test_partial_rope(void)
+{
+    float row[7] = {9, 1, 2, 3, 4, 5, 6};
+    const float cosine[1] = {(float)cos(0.7)}, sine[1] = {(float)sin(0.7)};
+    const int32_t position = 0;
+    const struct heads heads = {.at = 1, .step = 3, .n = 2};
+    const struct rotation rotation = {cosine, sine, 2};
+    rope_rotate(row, 7, &heads, &rotation, &position, 1, 1.0f, ELEM_F32);
+    CHECK(row[0] == 9 && row[3] == 3 && row[6] == 6);
+    CHECK_CLOSE(row[1], 1.0 * cos(0.7) - 2.0 * sin(0.7), 1e-6);
+    CHECK_CLOSE(row[5], 5.0 * cos(0.7) + 4.0 * sin(0.7), 1e-6);
 }
 
 static void test_embedding_and_bias(void)
@@ -80,6 +96,7 @@ int main(void)
 {
     test_kernel_choice();
     test_rope();
+    test_partial_rope();
     test_embedding_and_bias();
     test_reduce();
     return check_end();

@@ -48,25 +48,25 @@ static void test_activations(void)
     static float bias[WIDTH];
     fill(bias, WIDTH);
     start();
-    swiglu_forward(y.f, x.f, ROWS, WIDTH, ELEM_F32);
-    swiglu_forward(y.h, x.h, ROWS, WIDTH, ELEM_BF16);
+    gated_forward(FUNCTION_SILU, y.f, x.f, ROWS, WIDTH, ELEM_F32);
+    gated_forward(FUNCTION_SILU, y.h, x.h, ROWS, WIDTH, ELEM_BF16);
     check_pair("swiglu", &y);
     start();
-    swiglu_backward(z.f, y.f, x.f, ROWS, WIDTH, ELEM_F32);
-    swiglu_backward(z.h, y.h, x.h, ROWS, WIDTH, ELEM_BF16);
+    gated_backward(FUNCTION_SILU, z.f, y.f, x.f, ROWS, WIDTH, ELEM_F32);
+    gated_backward(FUNCTION_SILU, z.h, y.h, x.h, ROWS, WIDTH, ELEM_BF16);
     check_pair("swiglu backward", &z);
     start();
-    gelu_forward(y.f, x.f, ROWS, WIDTH, ELEM_F32);
-    gelu_forward(y.h, x.h, ROWS, WIDTH, ELEM_BF16);
+    activation_forward(FUNCTION_GELU, y.f, x.f, ROWS, WIDTH, ELEM_F32);
+    activation_forward(FUNCTION_GELU, y.h, x.h, ROWS, WIDTH, ELEM_BF16);
     check_pair("gelu", &y);
     start();
-    bias_gelu_forward(y.f, x.f, bias, ROWS, WIDTH, ELEM_F32);
-    bias_gelu_forward(y.h, x.h, bias, ROWS, WIDTH, ELEM_BF16);
+    bias_activation_forward(FUNCTION_GELU, y.f, x.f, bias, ROWS, WIDTH, ELEM_F32);
+    bias_activation_forward(FUNCTION_GELU, y.h, x.h, bias, ROWS, WIDTH, ELEM_BF16);
     check_pair("bias and gelu", &y);
     check_pair("before the gelu", &x);
     start();
-    gelu_backward(y.f, y.f, x.f, ROWS, WIDTH, ELEM_F32);
-    gelu_backward(y.h, y.h, x.h, ROWS, WIDTH, ELEM_BF16);
+    activation_backward(FUNCTION_GELU, y.f, y.f, x.f, ROWS, WIDTH, ELEM_F32);
+    activation_backward(FUNCTION_GELU, y.h, y.h, x.h, ROWS, WIDTH, ELEM_BF16);
     check_pair("gelu backward, in place", &y);
 }
 
@@ -74,6 +74,8 @@ static void test_ops(void)
 {
     static float bias[WIDTH], db[WIDTH], expected[WIDTH], cosine[ROWS * 20], sine[ROWS * 20];
     const int32_t positions[ROWS] = {4, 0, 2, 1, 3};
+    const struct heads heads = {.at = 3, .step = 42, .n = 7};
+    const struct rotation rotation = {cosine, sine, 40};
     start();
     fill(bias, WIDTH);
     bias_forward(x.f, bias, ROWS, WIDTH, ELEM_F32);
@@ -85,8 +87,8 @@ static void test_ops(void)
     CHECK(memcmp(db, expected, sizeof db) == 0);
     fill(cosine, ROWS * 20);
     fill(sine, ROWS * 20);
-    rope_rotate(x.f, 2 * WIDTH, 7, 40, cosine, sine, positions, ROWS, 1.0f, ELEM_F32);
-    rope_rotate(x.h, 2 * WIDTH, 7, 40, cosine, sine, positions, ROWS, 1.0f, ELEM_BF16);
+    rope_rotate(x.f, 2 * WIDTH, &heads, &rotation, positions, ROWS, 1.0f, ELEM_F32);
+    rope_rotate(x.h, 2 * WIDTH, &heads, &rotation, positions, ROWS, 1.0f, ELEM_BF16);
     check_pair("rope", &x);
     rows_to_bf16(y.h, x.f, COUNT);
     memcpy(y.f, x.f, sizeof y.f);
@@ -101,11 +103,11 @@ static void test_norms(void)
     start();
     fill(w, WIDTH);
     fill(b, WIDTH);
-    rmsnorm_forward(z.f, NULL, sum, rstd, x.f, y.f, w, ROWS, WIDTH, 1e-5f);
-    rmsnorm_forward(NULL, z.h, sum, rstd, x.f, y.f, w, ROWS, WIDTH, 1e-5f);
+    rmsnorm_forward(z.f, NULL, sum, rstd, x.f, y.f, w, 0.0f, ROWS, WIDTH, 1e-5f);
+    rmsnorm_forward(NULL, z.h, sum, rstd, x.f, y.f, w, 0.0f, ROWS, WIDTH, 1e-5f);
     check_pair("rms norm", &z);
     memcpy(z.h, zeros, sizeof zeros);
-    rmsnorm_recompute(z.f, z.h, sum, rstd, w, ROWS, WIDTH);
+    rmsnorm_recompute(z.f, z.h, sum, rstd, w, 0.0f, ROWS, WIDTH);
     check_pair("rms norm again", &z);
     layernorm_forward(z.f, NULL, sum, mean, rstd, x.f, y.f, w, b, ROWS, WIDTH, 1e-5f);
     layernorm_forward(NULL, z.h, sum, mean, rstd, x.f, y.f, w, b, ROWS, WIDTH, 1e-5f);
@@ -123,8 +125,8 @@ static void test_loss(void)
     int wrong = 0;
     start();
     memcpy(copy, x.f, sizeof copy);
-    cross_entropy(x.f, expected, targets, ROWS, WIDTH, 1, ELEM_F32);
-    cross_entropy(copy, losses, targets, ROWS, WIDTH, 1, ELEM_BF16);
+    cross_entropy(x.f, expected, targets, ROWS, WIDTH, 0.0f, 1, ELEM_F32);
+    cross_entropy(copy, losses, targets, ROWS, WIDTH, 0.0f, 1, ELEM_BF16);
     CHECK(memcmp(losses, expected, sizeof losses) == 0);
     for (int t = 0; t < ROWS; t++)
         for (int i = 0; i < WIDTH; i++) {

@@ -38,14 +38,19 @@ static int same_params(const struct loaded *a, const struct loaded *b)
 
 static void test_layout(void)
 {
-    struct model_config c = {.V = 11,
+    struct model_config c = {.family = "llama",
+                             .pre_norms = true,
+                             .gated = true,
+                             .V = 11,
                              .C = 6,
+                             .E = 6,
                              .L = 2,
                              .Hq = 2,
                              .Hkv = 1,
                              .D = 4,
                              .F = 5,
                              .attention_bias = true,
+                             .output_bias = true,
                              .mlp_bias = true};
     struct layout *l = NULL;
     CHECK_STATUS(layout_create(&l, &c), FT_OK);
@@ -64,12 +69,19 @@ static void test_layout(void)
     CHECK(strcmp(l->tensors[layout_find(l, "lm_head.weight")].name, "lm_head.weight") == 0);
     layout_destroy(&l);
     c.tied_embeddings = true;
-    c.attention_bias = c.mlp_bias = false;
+    c.attention_bias = c.output_bias = c.mlp_bias = false;
     CHECK_STATUS(layout_create(&l, &c), FT_OK);
     CHECK(l->n_tensors == 2 + 2 * 9 && layout_offset(l, ROLE_LM_HEAD, -1) == -1);
     layout_destroy(&l);
-    c = (struct model_config){
-        .V = 1 << 24, .C = 1 << 18, .L = 1, .Hq = 1, .Hkv = 1, .D = 2, .F = 1};
+    c = (struct model_config){.family = "llama",
+                              .V = 1 << 24,
+                              .C = 1 << 18,
+                              .E = 1 << 18,
+                              .L = 1,
+                              .Hq = 1,
+                              .Hkv = 1,
+                              .D = 2,
+                              .F = 1};
     CHECK_STATUS(layout_create(&l, &c), FT_OK); /* the largest of each: still counted */
     layout_destroy(&l);
 }
@@ -201,8 +213,13 @@ static void test_large_export(void)
 {
     char folder[] = "/tmp/ft-convert-XXXXXX";
     struct loaded m = {.config = {.family = "llama",
+                                  .pre_norms = true,
+                                  .gated = true,
+                                  .head_function = FUNCTION_TANH,
+                                  .rotary = 8,
                                   .V = 5000,
                                   .C = 64,
+                                  .E = 64,
                                   .L = 1,
                                   .Hq = 2,
                                   .Hkv = 1,
@@ -210,7 +227,7 @@ static void test_large_export(void)
                                   .F = 16,
                                   .T_max = 32,
                                   .norm_eps = 1e-5,
-                                  .rope_theta = 10000.5,
+                                  .rope.theta = 10000.5,
                                   .tied_embeddings = true,
                                   .bos = -1,
                                   .eos = 4999}};
@@ -242,7 +259,7 @@ static void test_misfits(void)
                 "tensor model.layers.2.input_layernorm.weight is not part of");
     layout_destroy(&other);
     c = m.config;
-    c.attention_bias = true;
+    c.attention_bias = c.output_bias = true;
     CHECK_STATUS(layout_create(&other, &c), FT_OK);
     FT_FREE(m.params);
     CHECK_STATUS(FT_ALLOC(m.params, other->N), FT_OK);

@@ -27,9 +27,9 @@ static void test_golden(void)
     size_t bytes;
     CHECK_STATUS(model_config_read(&c, GOLDEN "llama-tied"), FT_OK);
     CHECK(c.V == 272 && c.C == 48 && c.L == 2 && c.Hq == 3 && c.Hkv == 1 && c.D == 24);
-    CHECK(c.F == 48 && c.T_max == 512 && c.norm_eps == 1e-6 && c.rope_theta == 100);
-    CHECK(c.rope_scaling == ROPE_LLAMA3 && c.rope_factor == 8 && c.rope_low_freq_factor == 1);
-    CHECK(c.rope_high_freq_factor == 4 && c.rope_original_positions == 64);
+    CHECK(c.F == 48 && c.T_max == 512 && c.norm_eps == 1e-6 && c.rope.theta == 100);
+    CHECK(c.rope.scaling == ROPE_LLAMA3 && c.rope.factor == 8 && c.rope.low_freq_factor == 1);
+    CHECK(c.rope.high_freq_factor == 4 && c.rope.original_positions == 64);
     CHECK(c.tied_embeddings && c.attention_bias && c.mlp_bias && c.bos == 256 && c.eos == 257);
     CHECK_STATUS(file_read_all(&text, &bytes, GOLDEN "llama-tied/config.old.json", 1 << 20), FT_OK);
     CHECK_STATUS(read_text(&old, text), FT_OK);
@@ -44,10 +44,10 @@ static void test_gguf(void)
     CHECK_STATUS(model_config_read(&c, GOLDEN "llama-tiny"), FT_OK);
     CHECK_STATUS(model_config_read(&g, GOLDEN "gguf/llama-tiny.gguf"), FT_OK);
     CHECK(c.V == g.V && c.C == g.C && c.L == g.L && c.Hq == g.Hq && c.Hkv == g.Hkv && c.D == g.D);
-    CHECK(c.F == g.F && c.T_max == g.T_max && c.rope_theta == g.rope_theta);
+    CHECK(c.F == g.F && c.T_max == g.T_max && c.rope.theta == g.rope.theta);
     CHECK_CLOSE(g.norm_eps, c.norm_eps, 1e-7);
     CHECK(!c.tied_embeddings && !g.tied_embeddings && c.eos == g.eos);
-    CHECK(g.rope_scaling == ROPE_PLAIN && g.n_rope_divisors == 0 && !g.attention_bias);
+    CHECK(g.rope.scaling == ROPE_PLAIN && g.rope.n_divisors == 0 && !g.attention_bias);
 }
 
 static void test_defaults(void)
@@ -55,13 +55,13 @@ static void test_defaults(void)
     struct model_config c;
     CHECK_STATUS(read_text(&c, "{\"model_type\": \"llama\"}"), FT_OK);
     CHECK(c.V == 32000 && c.C == 4096 && c.L == 32 && c.Hq == 32 && c.Hkv == 32 && c.D == 128);
-    CHECK(c.F == 11008 && c.T_max == 2048 && c.norm_eps == 1e-6 && c.rope_theta == 10000);
+    CHECK(c.F == 11008 && c.T_max == 2048 && c.norm_eps == 1e-6 && c.rope.theta == 10000);
     CHECK(!c.tied_embeddings && !c.attention_bias && !c.mlp_bias && c.bos == 1 && c.eos == 2);
     CHECK_STATUS(read_text(&c,
                            "{\"model_type\": \"llama\", \"eos_token_id\": null, \"head_dim\": null,"
                            "\"rope_scaling\": null, \"rope_theta\": 500000}"),
                  FT_OK);
-    CHECK(c.eos == -1 && c.D == 128 && c.rope_theta == 500000);
+    CHECK(c.eos == -1 && c.D == 128 && c.rope.theta == 500000);
 }
 
 /* A GGUF header with llama3's divisors as llama.cpp's converter writes them. */
@@ -101,8 +101,8 @@ static void test_divisors(void)
     build_llama3(&b, (float)(1 / ((1 - (turns - 1) / 3) / 8 + (turns - 1) / 3)));
     CHECK_STATUS(file_replace(path, b.data, b.used), FT_OK);
     CHECK_STATUS(model_config_read(&c, path), FT_OK);
-    CHECK(c.n_rope_divisors == 4 && c.rope_divisor[0] == 1 && c.rope_divisor[3] == 8);
-    CHECK(c.rope_scaling == ROPE_LLAMA3 && c.rope_factor == 8 && c.rope_original_positions == 64);
+    CHECK(c.rope.n_divisors == 4 && c.rope.divisor[0] == 1 && c.rope.divisor[3] == 8);
+    CHECK(c.rope.scaling == ROPE_LLAMA3 && c.rope.factor == 8 && c.rope.original_positions == 64);
     CHECK(c.tied_embeddings && c.V == 11 && c.bos == -1);
     buffer_clear(&b);
     build_llama3(&b, 2.0f);

@@ -14,7 +14,7 @@ int main(void)
         return check_end();
     CHECK_STATUS(model_config_read(&c, path), FT_OK);
     CHECK(c.V == 49152 && c.C == 576 && c.L == 30 && c.Hq == 9 && c.Hkv == 3 && c.D == 64);
-    CHECK(c.F == 1536 && c.T_max == 8192 && c.rope_theta == 100000 && c.tied_embeddings);
+    CHECK(c.F == 1536 && c.T_max == 8192 && c.rope.theta == 100000 && c.tied_embeddings);
     CHECK_STATUS(layout_create(&l, &c), FT_OK);
     CHECK(l->N == 134515008);
     CHECK_STATUS(FT_ALLOC(params, l->N), FT_OK);
