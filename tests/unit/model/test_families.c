@@ -308,9 +308,27 @@ static void check_case(const struct family_case *c)
     check_bf16(c);
 }
 
-int main(void)
+/* For tests/golden/check_families.py: each model as it is exported, with its head. */
+static void write_case(const struct family_case *c, const char *folder)
 {
-    for (int i = 0; i < N_CASES; i++) {
+    static const char *const labels[K] = {"a", "b", "c"};
+    char path[512];
+    struct world w;
+    (void)snprintf(path, sizeof path, "%s/%s", folder, c->name);
+    open_world(&w, c, ELEM_F32, RECOMPUTE_NOTHING, 0);
+    CHECK_STATUS(file_make_folders(path), FT_OK);
+    CHECK_STATUS(model_write_folder(path, w.model->layout, &w.model->config, w.model->params,
+                                    c->head.n_labels > 0 ? labels : NULL, w.folder),
+                 FT_OK);
+    close_world(&w);
+}
+
+/* With a folder: writes the models there. */
+int main(int argc, char **argv)
+{
+    for (int i = 0; i < N_CASES && argc > 1; i++)
+        write_case(&cases[i], argv[1]);
+    for (int i = 0; i < N_CASES && argc == 1; i++) {
         const int before = check_failures;
         check_case(&cases[i]);
         if (check_failures > before)
