@@ -202,17 +202,32 @@ static ft_status get_layer_types(struct model_config *c, const json_t *types)
     return FT_OK;
 }
 
-static ft_status get_local_layers(struct model_config *c, const struct family *family,
+void config_mark_pattern(struct model_config *c, const struct local_pattern *pattern, int n)
+{
+    for (int l = 0; l < c->L && c->window > 0; l++) {
+        const bool is_global = (pattern->kind == LOCAL_ALL_BUT_LAST_OF && (l + 1) % n == 0) ||
+                               (pattern->kind == LOCAL_ALL_BUT_FIRST_OF && l % n == 0) ||
+                               (pattern->kind == LOCAL_FROM && l < n);
+        if (!is_global)
+            mark_local(c, l);
+    }
+}
+
+static ft_status get_local_layers(struct model_config *c, const struct local_pattern *pattern,
                                   const json_t *json)
 {
     json_t *types;
+    int64_t n = pattern->n;
     bool found;
-    FT_TRY(json_get_array(json, "layer_types", &types, &found));
-    if (found && family->is_local)
-        return get_layer_types(c, types);
-    for (int l = 0; l < c->L && c->window > 0; l++)
-        if (!family->is_local || family->is_local(c, json, l))
-            mark_local(c, l);
+    if (pattern->kind != LOCAL_ALL) {
+        FT_TRY(json_get_array(json, "layer_types", &types, &found));
+        if (found)
+            return get_layer_types(c, types);
+    }
+    if (pattern->key)
+        FT_TRY(json_get_int(json, pattern->key, pattern->kind == LOCAL_FROM ? 0 : 1, L_MAX, &n,
+                            &found));
+    config_mark_pattern(c, pattern, (int)n);
     return FT_OK;
 }
 
@@ -244,7 +259,7 @@ static ft_status from_json(struct model_config *c, const json_t *json)
     FT_TRY(derive_sizes(c));
     if (family->settle)
         FT_TRY(family->settle(c, json));
-    FT_TRY(get_local_layers(c, family, json));
+    FT_TRY(get_local_layers(c, &family->pattern, json));
     if (c->positions == POSITION_ROPE)
         FT_TRY(config_get_rope(c, family, json));
     return config_check(c);

@@ -290,15 +290,6 @@ static ft_status refuse_experts(const struct metadata *m)
     return FT_OK;
 }
 
-/* Layers are local by the family's pattern; without one, all of them are. */
-static void mark_local_layers(struct model_config *c, const struct family *family)
-{
-    if (family->settle_gguf)
-        family->settle_gguf(c);
-    if (!family->is_local && c->window > 0)
-        memset(c->local_layers, 0xff, sizeof c->local_layers);
-}
-
 static ft_status from_gguf(struct model_config *c, const struct gguf *g)
 {
     struct metadata m = {.g = g};
@@ -318,7 +309,9 @@ static ft_status from_gguf(struct model_config *c, const struct gguf *g)
     FT_TRY(get_numbers(c, &m));
     FT_TRY(get_parallel(c, &m));
     c->function = family->gguf_function;
-    mark_local_layers(c, family);
+    if (family->settle_gguf)
+        family->settle_gguf(c);
+    config_mark_pattern(c, &family->pattern, family->pattern.n);
     const ft_status status = config_check(c);
     return status == FT_OK ? status : ft_fail_within(status, "%s", gguf_path(g));
 }

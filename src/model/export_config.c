@@ -88,7 +88,7 @@ static ft_status print_layer_types(struct buffer *b, const struct model_config *
 {
     if (f->window_switch)
         FT_TRY(buffer_print(b, "  \"%s\": %s,\n", f->window_switch, bool_text(c->window > 0)));
-    if (!f->is_local)
+    if (f->pattern.kind == LOCAL_ALL)
         return FT_OK;
     FT_TRY(buffer_print(b, "  \"layer_types\": ["));
     for (int l = 0; l < c->L; l++)

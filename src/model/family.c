@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "families/families.h"
+#include "families.h"
 
 static const struct family *const families[] = {
     &family_llama,   &family_mistral, &family_qwen2,       &family_qwen3,     &family_gemma2,
@@ -48,13 +48,6 @@ void family_list(char out[FAMILY_LIST], bool of_gguf)
             used +=
                 (size_t)snprintf(out + used, FAMILY_LIST - used, "%s%s", used ? ", " : "", name);
     }
-}
-
-bool pattern_is_local(const json_t *json, const char *key, int absent, int layer)
-{
-    int64_t every = absent;
-    bool found;
-    return json_get_int(json, key, 1, L_MAX, &every, &found) == FT_OK && (layer + 1) % every != 0;
 }
 
 /* The first name of a function is the one that is written. */

@@ -1,6 +1,6 @@
 /*
  * A family of models as data: how its config.json spells our configuration, what its tensors are
- * called, and what is always so. One file a family in families/; not for other layers.
+ * called, and what is always so. One file a family, family_<name>.c; not for other layers.
  */
 #ifndef FT_MODEL_FAMILY_H
 #define FT_MODEL_FAMILY_H
@@ -45,6 +45,18 @@ enum gguf_order {
     GGUF_GEMMA  /* norm weights: plus 1 */
 };
 
+/* Which layers are local where a window is in use and config.json has no layer_types. */
+struct local_pattern {
+    enum {
+        LOCAL_ALL,              /* and layer_types is not looked at */
+        LOCAL_ALL_BUT_LAST_OF,  /* the last of each n layers is global */
+        LOCAL_ALL_BUT_FIRST_OF, /* the first of each n */
+        LOCAL_FROM              /* the layers n ... L-1 */
+    } kind;
+    const char *key; /* of n; NULL: it is always n */
+    int n;           /* where the key is absent */
+};
+
 struct family {
     const char *type;             /* model_type */
     const char *base_class;       /* "LlamaModel" */
@@ -77,8 +89,7 @@ struct family {
     void (*unsettle)(struct model_config *config);
     /* What GGUF metadata do not say; or NULL. */
     void (*settle_gguf)(struct model_config *config);
-    /* Marks local layers where config.json has no layer_types; NULL: all are local. */
-    bool (*is_local)(const struct model_config *config, const json_t *json, int layer);
+    struct local_pattern pattern;
 };
 
 /* NULL where there is no such family. */

@@ -24,12 +24,16 @@ enum {
 bool model_path_is_gguf(const char *path);
 
 struct family;
+struct local_pattern;
 
 /* A word that must be the one that is supported, where it is there at all. */
 ft_status config_require_word(const json_t *json, const char *key, const char *wanted);
 
 /* What is always so in that family; everything else is 0. */
 void config_begin(struct model_config *c, const struct family *family);
+
+/* Marks the local layers of a pattern, n being its number; none without a window. */
+void config_mark_pattern(struct model_config *c, const struct local_pattern *pattern, int n);
 
 /* What no field alone can say; the message names no file. */
 ft_status config_check(const struct model_config *c);

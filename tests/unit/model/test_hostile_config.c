@@ -24,7 +24,7 @@ static const struct text_case text_cases[] = {
     {"key twice", WITH("\"hidden_size\":8,\"hidden_size\":16"), "duplicate object key"},
     {"no model type", "{}", "\"model_type\" is missing"},
     {"another architecture", "{\"model_type\":\"mamba\"}", "model type \"mamba\" is not supported"},
-    {"another activation", WITH("\"hidden_act\":\"gelu\""), "\"hidden_act\" is \"gelu\""},
+    {"another activation", WITH("\"hidden_act\":\"mish\""), "\"hidden_act\" is \"mish\""},
     {"size as text", WITH("\"hidden_size\":\"64\""), "\"hidden_size\" is a string"},
     {"size as a real", WITH("\"vocab_size\":1e3"), "\"vocab_size\" is a real number"},
     {"size true", WITH("\"intermediate_size\":true"), "\"intermediate_size\" is true or false"},
@@ -42,7 +42,8 @@ static const struct text_case text_cases[] = {
     {"eps 0", WITH("\"rms_norm_eps\":0"), "\"rms_norm_eps\" is 0"},
     {"eps negative", WITH("\"rms_norm_eps\":-1e-5"), "\"rms_norm_eps\" is -1e-05"},
     {"theta 0", WITH("\"rope_theta\":0"), "\"rope_theta\" is 0"},
-    {"unknown scaling", WITH("\"rope_scaling\":{\"type\":\"yarn\",\"factor\":4.0}"), "\"yarn\""},
+    {"unknown scaling", WITH("\"rope_scaling\":{\"type\":\"longrope\",\"factor\":4.0}"),
+     "\"longrope\""},
     {"scaling a number", WITH("\"rope_scaling\":8"), "\"rope_scaling\" is an integer"},
     {"parameters a list", WITH("\"rope_parameters\":[]"), "\"rope_parameters\" is an array"},
     {"scaling without factor", LLAMA3("\"low_freq_factor\":1"), "\"factor\" is missing"},
@@ -60,12 +61,12 @@ static const struct text_case text_cases[] = {
 #define BERT(more) "{\"model_type\":\"bert\"," more "}"
 
 static const struct text_case bert_cases[] = {
-    {"another activation", BERT("\"hidden_act\":\"gelu_new\""), "\"hidden_act\" is \"gelu_new\""},
+    {"another activation", BERT("\"hidden_act\":\"mish\""), "\"hidden_act\" is \"mish\""},
     {"relative positions", BERT("\"position_embedding_type\":\"relative_key\""),
      "\"position_embedding_type\" is \"relative_key\""},
     {"a decoder", BERT("\"is_decoder\":true"), "\"is_decoder\" is true"},
     {"cross attention", BERT("\"add_cross_attention\":true"), "\"add_cross_attention\" is true"},
-    {"is_decoder a word", BERT("\"is_decoder\":\"no\""), "\"is_decoder\" is a string"},
+    {"is_decoder a word", BERT("\"is_decoder\":\"no\""), "\"is_decoder\" is \"no\": not supported"},
     {"no heads", BERT("\"num_attention_heads\":0"), "\"num_attention_heads\" is 0"},
     {"size not of whole heads", BERT("\"hidden_size\":770"), "(770) is no multiple of"},
     {"no layers", BERT("\"num_hidden_layers\":0"), "\"num_hidden_layers\" is 0"},
@@ -115,6 +116,82 @@ static void test_json(void)
     for (size_t i = 0; i < sizeof text_cases / sizeof text_cases[0]; i++) {
         CHECK_STATUS(file_replace(path, text_cases[i].text, strlen(text_cases[i].text)), FT_OK);
         check(text_cases[i].name, folder, text_cases[i].part);
+    }
+}
+
+/* A family, sizes that are right, and what is wrong. */
+#define OF(family, more)                                                                           \
+    "{\"model_type\":\"" family "\",\"vocab_size\":50,\"num_hidden_layers\":3," more "}"
+
+static const struct text_case family_cases[] = {
+    {"no such family", "{\"model_type\":\"mamba\"}", "\"mamba\" is not supported, these are"},
+    {"a window of one", OF("mistral", "\"sliding_window\":1"), "sliding window of 1"},
+    {"a window below 0", OF("mistral", "\"sliding_window\":-1"), "\"sliding_window\" is -1"},
+    {"a window as text", OF("phi3", "\"sliding_window\":\"4\""), "\"sliding_window\" is a string"},
+    {"window switch", OF("qwen2", "\"use_sliding_window\":1"), "\"use_sliding_window\" is"},
+    {"window layers", OF("qwen2", "\"max_window_layers\":-1"), "\"max_window_layers\" is -1"},
+    {"layer types, too few", OF("gemma2", "\"layer_types\":[\"full_attention\"]"),
+     "\"layer_types\" has 1 entries for 3 layers"},
+    {"layer types, unknown",
+     OF("gemma2", "\"layer_types\":[\"full_attention\",\"chunked_attention\",\"x\"]"),
+     "\"chunked_attention\" of layer 1"},
+    {"layer types, a number", OF("gemma2", "\"layer_types\":[\"full_attention\",1,2]"),
+     "\"no word\" of layer 1"},
+    {"layer types, a word", OF("gemma3_text", "\"layer_types\":\"full_attention\""),
+     "\"layer_types\" is a string"},
+    {"cap below 0", OF("gemma2", "\"attn_logit_softcapping\":-50.0"),
+     "\"attn_logit_softcapping\" is -50"},
+    {"scale of 0", OF("gemma2", "\"query_pre_attn_scalar\":0"), "\"query_pre_attn_scalar\" is 0"},
+    {"both directions", OF("gemma3_text", "\"use_bidirectional_attention\":true"),
+     "\"use_bidirectional_attention\" is true: not supported, 0 is"},
+    {"nested rotation", OF("gemma3_text", "\"rope_parameters\":{\"full_attention\":3}"),
+     "\"full_attention\" is an integer"},
+    {"nested scaling",
+     OF("gemma3_text", "\"rope_parameters\":{\"sliding_attention\":{\"rope_type\":\"su\"}}"),
+     "RoPE scaling \"su\""},
+    {"linear without factor", OF("llama", "\"rope_scaling\":{\"type\":\"linear\"}"),
+     "\"factor\" is missing"},
+    {"dynamic, factor 0", OF("llama", "\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":0}"),
+     "\"factor\" is 0"},
+    {"yarn, turns below 0",
+     OF("llama", "\"rope_scaling\":{\"type\":\"yarn\",\"factor\":2,\"beta_fast\":-1}"),
+     "\"beta_fast\" is -1"},
+    {"yarn, truncate a number",
+     OF("llama", "\"rope_scaling\":{\"type\":\"yarn\",\"factor\":2,\"truncate\":1}"),
+     "\"truncate\" is"},
+    {"share above 1", OF("phi3", "\"partial_rotary_factor\":1.5"),
+     "\"partial_rotary_factor\" is 1.5"},
+    {"share of an odd number", OF("gpt_neox", "\"rotary_pct\":0.005"), "0 elements of a head"},
+    {"share as text", OF("gpt_neox", "\"rotary_pct\":\"all\""), "\"rotary_pct\" is a string"},
+    {"parallel as text", OF("gpt_neox", "\"use_parallel_residual\":\"yes\""),
+     "\"use_parallel_residual\" is a string"},
+    {"scale by layer", OF("gpt2", "\"scale_attn_by_inverse_layer_idx\":true"),
+     "\"scale_attn_by_inverse_layer_idx\" is true"},
+    {"cross attention", OF("gpt2", "\"add_cross_attention\":true"),
+     "\"add_cross_attention\" is true"},
+    {"no heads", OF("gpt2", "\"n_head\":0"), "\"n_head\" is 0"},
+    {"heads that do not divide", OF("gpt2", "\"n_head\":7"), "no multiple"},
+    {"positions all padding", OF("roberta", "\"max_position_embeddings\":2"),
+     "no position is left behind the padding id 1"},
+    {"padding below 0", OF("roberta", "\"pad_token_id\":-1"), "\"pad_token_id\" is -1"},
+    {"embedding above hidden", OF("electra", "\"embedding_size\":4096"),
+     "embedding size 4096 above the hidden size 768"},
+    {"groups", OF("albert", "\"num_hidden_groups\":2"), "\"num_hidden_groups\" is 2"},
+    {"inner groups", OF("albert", "\"inner_group_num\":3"), "\"inner_group_num\" is 3"},
+    {"every 0 layers", OF("modernbert", "\"global_attn_every_n_layers\":0"),
+     "\"global_attn_every_n_layers\" is 0"},
+    {"dropout in the mlp", OF("modernbert", "\"mlp_dropout\":0.1"), "\"mlp_dropout\" is 0.1"},
+    {"too many layers", "{\"model_type\":\"distilbert\",\"n_layers\":1025}",
+     "\"n_layers\" is 1025"},
+};
+
+static void test_families(void)
+{
+    char path[FILE_PATH_MAX];
+    CHECK_STATUS(file_join(path, folder, "config.json"), FT_OK);
+    for (size_t i = 0; i < sizeof family_cases / sizeof family_cases[0]; i++) {
+        CHECK_STATUS(file_replace(path, family_cases[i].text, strlen(family_cases[i].text)), FT_OK);
+        check(family_cases[i].name, folder, family_cases[i].part);
     }
 }
 
@@ -205,7 +282,8 @@ static const struct key_case key_cases[] = {
     {"llama.attention.head_count_kv", 3, false, "do not divide among 3"},
     {"llama.context_length", 1u << 31, false, "llama.context_length is 2147483648"},
     {"llama.vocab_size", 0, true, "llama.vocab_size is missing"},
-    {"llama.rope.dimension_count", 8, false, "rotated part (8) differ"},
+    {"llama.rope.dimension_count", 7, false, "7 elements of a head of 16 turn"},
+    {"llama.rope.dimension_count", 18, false, "dimension_count is 18, not from 1 to 16"},
     {"tokenizer.ggml.eos_token_id", 50, false, "outside the vocabulary of 50"},
     {"llama.expert_count", 8, false, "mixtures of experts"},
 };
@@ -246,6 +324,7 @@ int main(void)
     CHECK(mkdtemp(folder) != NULL);
     test_json();
     test_bert();
+    test_families();
     test_pooling();
     test_gguf();
     CHECK_STATUS(file_remove_folder(folder), FT_OK);

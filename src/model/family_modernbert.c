@@ -61,37 +61,29 @@ static void unsettle(struct model_config *c)
     c->window *= 2;
 }
 
-static bool is_local(const struct model_config *c, const json_t *json, int layer)
-{
-    int64_t every = 3;
-    bool found;
-    (void)c;
-    return json_get_int(json, "global_attn_every_n_layers", 1, L_MAX, &every, &found) == FT_OK &&
-           layer % every != 0;
-}
-
-const struct family family_modernbert = {.type = "modernbert",
-                                         .base_class = "ModernBertModel",
-                                         .keys = keys,
-                                         .theta = "global_rope_theta",
-                                         .local_theta = "local_rope_theta",
-                                         .theta_absent = 160000,
-                                         .local_theta_absent = 10000,
-                                         .rotary_absent = 1,
-                                         .prefix = "model.",
-                                         .block = {"layers.", "."},
-                                         .names = names,
-                                         .head_names = head_names,
-                                         .harmless = harmless,
-                                         .traits = {.embed_norm = true,
-                                                    .norm = NORM_LAYER,
-                                                    .pre_norms = true,
-                                                    .skips_first_norm = true,
-                                                    .is_encoder = true,
-                                                    .gated = true,
-                                                    .fused_qkv = true,
-                                                    .fused_gate_up = true,
-                                                    .head_function = FUNCTION_GELU},
-                                         .settle = settle,
-                                         .unsettle = unsettle,
-                                         .is_local = is_local};
+const struct family family_modernbert = {
+    .type = "modernbert",
+    .base_class = "ModernBertModel",
+    .keys = keys,
+    .theta = "global_rope_theta",
+    .local_theta = "local_rope_theta",
+    .theta_absent = 160000,
+    .local_theta_absent = 10000,
+    .rotary_absent = 1,
+    .prefix = "model.",
+    .block = {"layers.", "."},
+    .names = names,
+    .head_names = head_names,
+    .harmless = harmless,
+    .traits = {.embed_norm = true,
+               .norm = NORM_LAYER,
+               .pre_norms = true,
+               .skips_first_norm = true,
+               .is_encoder = true,
+               .gated = true,
+               .fused_qkv = true,
+               .fused_gate_up = true,
+               .head_function = FUNCTION_GELU},
+    .settle = settle,
+    .unsettle = unsettle,
+    .pattern = {LOCAL_ALL_BUT_FIRST_OF, "global_attn_every_n_layers", 3}};

@@ -2,8 +2,8 @@
 #ifndef FT_MODEL_FAMILIES_H
 #define FT_MODEL_FAMILIES_H
 
-#include "../family.h"
-#include "../model_file.h"
+#include "family.h"
+#include "model_file.h"
 
 extern const struct family family_llama, family_mistral, family_qwen2, family_qwen3, family_gemma2,
     family_gemma3, family_phi3, family_olmo2, family_gpt2, family_gpt_neox;
@@ -51,8 +51,5 @@ extern const char *const bert_harmless[];
     {                                                                                              \
         "eos_token_id", KEY_ID, KEY_AT(eos), 0, eos_absent, 0                                      \
     }
-
-/* Whether layer l is local by a pattern of so many layers, the last of each being global. */
-bool pattern_is_local(const json_t *json, const char *key, int absent, int layer);
 
 #endif

@@ -2,22 +2,10 @@
  */
 #include "families.h"
 
-/* The last layers are local, where a window is in use at all. */
-static bool qwen_is_local(const struct model_config *c, const json_t *json, int layer)
-{
-    int64_t first = 28;
-    bool found;
-    (void)c;
-    return json_get_int(json, "max_window_layers", 0, L_MAX, &first, &found) == FT_OK &&
-           layer >= first;
-}
-
 static ft_status settle_qwen(struct model_config *c, const json_t *json)
 {
     bool uses_window = false, found;
-    int64_t ignored;
     FT_TRY(json_get_bool(json, "use_sliding_window", &uses_window, &found));
-    FT_TRY(json_get_int(json, "max_window_layers", 0, L_MAX, &ignored, &found));
     if (!uses_window)
         c->window = 0;
     return FT_OK;
@@ -52,7 +40,7 @@ const struct family family_qwen2 = {
     .harmless = llama_harmless,
     .traits = {.pre_norms = true, .gated = true, .attention_bias = true},
     .settle = settle_qwen,
-    .is_local = qwen_is_local};
+    .pattern = {LOCAL_FROM, "max_window_layers", 28}};
 
 static const struct config_key qwen3_keys[] = {
     DECODER_SIZES(151936, 4096, 32, 32, 32, 22016, 32768),
@@ -90,4 +78,4 @@ const struct family family_qwen3 = {
     .harmless = llama_harmless,
     .traits = {.pre_norms = true, .gated = true, .qk_norm = QK_NORM_HEAD},
     .settle = settle_qwen3,
-    .is_local = qwen_is_local};
+    .pattern = {LOCAL_FROM, "max_window_layers", 28}};

@@ -77,29 +77,12 @@ static void settle_gguf(struct model_config *c, int largest_layers)
 static void settle_gguf_gemma2(struct model_config *c)
 {
     settle_gguf(c, 46);
-    for (int l = 0; l < c->L; l += 2)
-        c->local_layers[l / 64] |= UINT64_C(1) << (l % 64);
 }
 
 static void settle_gguf_gemma3(struct model_config *c)
 {
     settle_gguf(c, 62);
     c->rope_local.theta = 10000;
-    for (int l = 0; l < c->L; l++)
-        if ((l + 1) % 6 != 0)
-            c->local_layers[l / 64] |= UINT64_C(1) << (l % 64);
-}
-
-static bool gemma2_is_local(const struct model_config *c, const json_t *json, int layer)
-{
-    (void)c, (void)json;
-    return layer % 2 == 0;
-}
-
-static bool gemma3_is_local(const struct model_config *c, const json_t *json, int layer)
-{
-    (void)c;
-    return pattern_is_local(json, "sliding_window_pattern", 6, layer);
 }
 
 const struct family family_gemma2 = {
@@ -122,31 +105,32 @@ const struct family family_gemma2 = {
     .traits = {.pre_norms = true, .output_norms = true, .norm_shift = 1, .gated = true},
     .settle = settle_gemma,
     .settle_gguf = settle_gguf_gemma2,
-    .is_local = gemma2_is_local};
+    .pattern = {LOCAL_ALL_BUT_LAST_OF, NULL, 2}};
 
-const struct family family_gemma3 = {.type = "gemma3_text",
-                                     .base_class = "Gemma3TextModel",
-                                     .lm_class = "Gemma3ForCausalLM",
-                                     .classifier_class = "Gemma3TextForSequenceClassification",
-                                     .gguf = "gemma3",
-                                     .gguf_order = GGUF_GEMMA,
-                                     .gguf_function = FUNCTION_GELU_TANH,
-                                     .keys = gemma3_keys,
-                                     .theta = "rope_theta",
-                                     .local_theta = "rope_local_base_freq",
-                                     .theta_absent = 1000000,
-                                     .local_theta_absent = 10000,
-                                     .rotary_absent = 1,
-                                     .prefix = "model.",
-                                     .block = {"layers.", "."},
-                                     .names = gemma_names,
-                                     .head_names = decoder_head_names,
-                                     .harmless = llama_harmless,
-                                     .traits = {.pre_norms = true,
-                                                .output_norms = true,
-                                                .norm_shift = 1,
-                                                .gated = true,
-                                                .qk_norm = QK_NORM_HEAD},
-                                     .settle = settle_gemma,
-                                     .settle_gguf = settle_gguf_gemma3,
-                                     .is_local = gemma3_is_local};
+const struct family family_gemma3 = {
+    .type = "gemma3_text",
+    .base_class = "Gemma3TextModel",
+    .lm_class = "Gemma3ForCausalLM",
+    .classifier_class = "Gemma3TextForSequenceClassification",
+    .gguf = "gemma3",
+    .gguf_order = GGUF_GEMMA,
+    .gguf_function = FUNCTION_GELU_TANH,
+    .keys = gemma3_keys,
+    .theta = "rope_theta",
+    .local_theta = "rope_local_base_freq",
+    .theta_absent = 1000000,
+    .local_theta_absent = 10000,
+    .rotary_absent = 1,
+    .prefix = "model.",
+    .block = {"layers.", "."},
+    .names = gemma_names,
+    .head_names = decoder_head_names,
+    .harmless = llama_harmless,
+    .traits = {.pre_norms = true,
+               .output_norms = true,
+               .norm_shift = 1,
+               .gated = true,
+               .qk_norm = QK_NORM_HEAD},
+    .settle = settle_gemma,
+    .settle_gguf = settle_gguf_gemma3,
+    .pattern = {LOCAL_ALL_BUT_LAST_OF, "sliding_window_pattern", 6}};
