@@ -109,6 +109,7 @@ struct model {
     float label_smoothing;         /**< classification; set by the caller */
     model_gradient_watcher *watch; /**< or NULL; set by the caller, with its context */
     void *watch_context;
+    struct kv_cache *cache; /**< NULL, or of the text that model_continue continues */
 
     int max_tokens;                /**< largest batch */
     int max_length;                /**< longest sequence */
@@ -216,6 +217,9 @@ double model_loss_backward(struct model *model, const struct batch *batch);
 /** Logits of every row: (n_tokens, V). For tests and continuations; training never holds them all.
  */
 void model_logits(struct model *model, float *logits, const struct batch *batch);
+
+/** Logits (V) of the last row alone. */
+void model_last_logits(struct model *model, float *logits, const struct batch *batch);
 
 /** Sees the output of block `layer` (from 1) as transformers' hidden_states[layer]: (n_tokens, C);
  * valid during the call. */

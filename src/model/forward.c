@@ -11,6 +11,7 @@
  * is kept, h is made again going backwards.
  */
 #include "math/activation.h"
+#include "kv_cache.h"
 #include "math/ops.h"
 #include "model/blocks.h"
 
@@ -21,7 +22,8 @@ void attention_core(struct model *m, const struct batch *batch, int l)
     linear_forward(a->qkv, m->elem, normed(m), m, &m->weights[l].qkv, batch->n_tokens);
     qk_norm_forward(m, a->qkv, batch, l);
     rope_turn(m, a->qkv, batch, l, 1.0f);
-    attention_forward(a->att, a->lse, a->qkv, &shape, m->attention, m->max_length);
+    if (!m->cache || !kv_cache_attend(m->cache, m, &shape, l))
+        attention_forward(a->att, a->lse, a->qkv, &shape, m->attention, m->max_length);
 }
 
 /* to (n, C) = what a half block adds, by way of its output norm where there is one. */

@@ -56,6 +56,12 @@ void model_logits(struct model *model, float *logits, const struct batch *batch)
     head_logits(model, logits, 0, batch->n_tokens);
 }
 
+void model_last_logits(struct model *model, float *logits, const struct batch *batch)
+{
+    blocks_forward(model, batch, NULL, NULL);
+    head_logits(model, logits, batch->n_tokens - 1, 1);
+}
+
 void model_hidden(struct model *model, const struct batch *batch, model_visitor *visit,
                   void *context)
 {

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "model/convert.h"
+#include "model/generate.h"
 #include "model/model.h"
 #include "support/golden.h"
 
@@ -282,12 +283,39 @@ static void check_watched(const struct family_case *c)
     close_world(&w);
 }
 
+/* Read piece by piece, each window gives the logits that it gives at once. */
+static void check_continued(struct world *w, double tolerance)
+{
+    struct kv_cache *cache;
+    const int V = w->model->config.V;
+    if (w->model->config.is_encoder)
+        return;
+    float *whole = mem_alloc((size_t)w->batch.n_tokens * (size_t)V, sizeof *whole);
+    float *logits = mem_alloc((size_t)V, sizeof *logits);
+    model_logits(w->model, whole, &w->batch);
+    CHECK_STATUS(kv_cache_create(&cache, w->model, T), FT_OK);
+    for (int b = 0; b < 2; b++) {
+        static const int pieces[] = {5, 1, 1, 11, 1, 5};
+        kv_cache_clear(cache);
+        for (int i = 0; i < 6; i++) {
+            const int at = b * T + kv_cache_length(cache), last = at + pieces[i] - 1;
+            model_continue(w->model, cache, logits, w->tokens + at, pieces[i]);
+            check_tensor("continued", logits, whole + (int64_t)last * V, V, tolerance);
+        }
+        CHECK(kv_cache_length(cache) == T);
+    }
+    kv_cache_destroy(&cache);
+    mem_free(logits);
+    mem_free(whole);
+}
+
 /* As in test_model.c: an operand is off by up to 0.2 %, logits by a few per cent of the largest. */
 static void check_bf16(const struct family_case *c)
 {
     struct world w;
     open_world(&w, c, ELEM_BF16, RECOMPUTE_NOTHING, 0);
     check_logits(&w, 0.06);
+    check_continued(&w, 0.06);
     check_gradients(&w, 0.12);
     check_recompute(&w, RECOMPUTE_BLOCK);
     close_world(&w);
@@ -299,6 +327,7 @@ static void check_case(const struct family_case *c)
     open_world(&w, c, ELEM_F32, RECOMPUTE_NOTHING, 0);
     check_logits(&w, 1e-4);
     check_gradients(&w, 1e-4);
+    check_continued(&w, 1e-5);
     check_recompute(&w, RECOMPUTE_ATTENTION);
     check_recompute(&w, RECOMPUTE_BLOCK);
     check_last_layer(&w);
