@@ -32,7 +32,7 @@ documents 31 48 >validation.jsonl
 
 cat >run.cfg <<EOF
 task = "classification";
-model: { path = "bert"; trainable_layers = 1; };
+model: { path = "bert"; precision = "fp32"; trainable_layers = 1; };
 data: { train = "train.jsonl"; cache = "cache"; seq_len = 20; };
 training: { max_steps = 12; micro_batch = 2; global_batch = 7; lr = 1e-3; warmup = 3; dropout = 0.1; };
 output: { dir = "unnamed"; };

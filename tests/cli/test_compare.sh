@@ -5,7 +5,7 @@ documents 0 60 >train.jsonl
 documents 60 100 >test.jsonl
 cat >compare.cfg <<EOF
 task = "classification";
-model: { path = "bert"; trainable_layers = 1; };
+model: { path = "bert"; precision = "fp32"; trainable_layers = 1; };
 data: { train = "train.jsonl"; test = "test.jsonl"; seq_len = 20; };
 training: { epochs = 2; micro_batch = 4; global_batch = 8; lr = 1e-3; };
 compare: {

@@ -13,7 +13,7 @@ failures=0
 ranks=3
 
 cat >run.cfg <<EOF
-model: { path = "$source/tests/golden/gguf/llama-tiny.gguf"; };
+model: { path = "$source/tests/golden/gguf/llama-tiny.gguf"; precision = "fp32"; };
 data: { train = "t.jsonl"; seq_len = 16; validation_fraction = 0.2; };
 training: { max_steps = 4; global_batch = 4; micro_batch = 2; eval_every = 2; };
 checkpoint: { every_steps = 2; };

@@ -6,7 +6,7 @@
 has_bf16() { grep -qwE "amx_bf16|avx512_bf16" /proc/cpuinfo; }
 
 # --- auto says what it takes, and resolved.cfg holds it
-train 1 auto training.max_steps=1 || fail "precision auto"
+train 1 auto model.precision=auto training.max_steps=1 || fail "precision auto"
 chosen=$(sed -n 's/.*precision = "\([a-z0-9]*\)".*/\1/p' auto/resolved.cfg)
 if has_bf16; then
     [ "$chosen" = bf16 ] || fail "auto chose $chosen on a processor with bf16"

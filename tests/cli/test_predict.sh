@@ -70,7 +70,7 @@ for i in 0 1 2 3 4 5 6 7 8 9 10 11; do
 done
 cat >run.cfg <<END
 task = "classification";
-model: { path = "$source/tests/golden/gguf/llama-tiny.gguf"; };
+model: { path = "$source/tests/golden/gguf/llama-tiny.gguf"; precision = "fp32"; };
 data: { train = "texts.jsonl"; test = "texts.jsonl"; text_field = "t"; label_field = "l";
         cache = "cache"; seq_len = 16; };
 training: { max_steps = 6; micro_batch = 3; global_batch = 4; lr = 1e-2; };

@@ -33,7 +33,7 @@ for thing in soup bread coffee garden; do
 done
 cat >run.cfg <<END
 mode = "last-layers"; task = "classification";
-model: { path = "$source/models/minilm"; trainable_layers = 1; };
+model: { path = "$source/models/minilm"; precision = "fp32"; trainable_layers = 1; };
 data: { train = "train.jsonl"; test = "test.jsonl"; cache = "cache"; seq_len = 32; };
 training: { max_steps = 15; micro_batch = 12; global_batch = 12; lr = 1e-3; };
 output: { dir = "run"; };

@@ -26,7 +26,7 @@ for i in 1 2 3; do
 done >validation.jsonl
 
 cat >run.cfg <<EOF
-model: { path = "$source/tests/golden/gguf/llama-tiny.gguf"; };
+model: { path = "$source/tests/golden/gguf/llama-tiny.gguf"; precision = "fp32"; };
 data: { train = "train.jsonl"; cache = "cache"; seq_len = 16; };
 training: { max_steps = 20; micro_batch = 2; global_batch = 7; lr = 1e-3; warmup = 3; };
 output: { dir = "unnamed"; };

@@ -43,7 +43,7 @@ says() {
 cat >run.cfg <<END
 mode = "transfer";
 task = "classification";
-model: { path = "$source/models/minilm"; };
+model: { path = "$source/models/minilm"; precision = "fp32"; };
 data: { train = "train.jsonl"; test = "test.jsonl"; cache = "cache"; seq_len = 48; };
 transfer: { layer = -2; pooling = "mean"; l2 = 0.1; };
 output: { dir = "unnamed"; };

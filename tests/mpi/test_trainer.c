@@ -27,10 +27,11 @@ static void write_corpus(struct comm *comm, const char *folder)
 
 static struct settings *make_settings(const char *folder)
 {
-    static const char text[] = "model: { path = \"" TESTS_DIR "/golden/gguf/llama-tiny.gguf\"; };\n"
-                               "data: { train = \"t.jsonl\"; seq_len = 16; };\n"
-                               "training: { max_steps = 50; global_batch = 7; micro_batch = 2; };\n"
-                               "output: { dir = \"out\"; };\n";
+    static const char text[] =
+        "model: { path = \"" TESTS_DIR "/golden/gguf/llama-tiny.gguf\"; precision = \"fp32\"; };\n"
+        "data: { train = \"t.jsonl\"; seq_len = 16; };\n"
+        "training: { max_steps = 50; global_batch = 7; micro_batch = 2; };\n"
+        "output: { dir = \"out\"; };\n";
     struct settings *settings = NULL;
     CHECK_STATUS(settings_parse(&settings, text, sizeof text - 1, "test", folder, 0, NULL), FT_OK);
     return settings;

@@ -15,7 +15,7 @@ awk 'BEGIN {
 cat >transfer.cfg <<EOF
 mode = "transfer";
 task = "classification";
-model: { path = "$source/tests/golden/gguf/llama-tiny.gguf"; };
+model: { path = "$source/tests/golden/gguf/llama-tiny.gguf"; precision = "fp32"; };
 data: { train = "labelled.jsonl"; seq_len = 48; };
 transfer: { layer = -1; pooling = "mean"; l2 = 0.01; };
 output: { dir = "unnamed"; };
