@@ -106,7 +106,9 @@ static ft_status get_head_size(struct model_config *c, const struct metadata *m)
     if (other != c->D)
         return ft_fail(FT_ERR_INPUT, "%s: sizes of keys (%d) and values (%d) differ: not supported",
                        gguf_path(m->g), c->D, other);
-    return get_size(m, "rope.dimension_count", c->D, c->D, &c->rotary);
+    return c->positions == POSITION_ROPE
+               ? get_size(m, "rope.dimension_count", c->D, c->D, &c->rotary)
+               : FT_OK;
 }
 
 static ft_status get_sizes(struct model_config *c, const struct metadata *m)
@@ -267,6 +269,8 @@ static ft_status get_numbers(struct model_config *c, const struct metadata *m)
         c->rope.theta = 10000;
         FT_TRY(get_real(m, "rope.freq_base", 1, 1e12, &c->rope.theta));
         FT_TRY(get_scaling(&c->rope, c, m));
+        if (c->rope_local.theta > 0)
+            FT_TRY(get_real(m, "rope.freq_base_swa", 1, 1e12, &c->rope_local.theta));
     }
     FT_TRY(get_id(m, "tokenizer.ggml.bos_token_id", &c->bos));
     return get_id(m, "tokenizer.ggml.eos_token_id", &c->eos);
@@ -304,6 +308,7 @@ static ft_status from_gguf(struct model_config *c, const struct gguf *g)
     }
     FT_TRY(refuse_experts(&m));
     config_begin(c, family);
+    c->rope_local.theta = family->local_theta ? family->local_theta_absent : 0;
     FT_TRY(get_sizes(c, &m));
     get_flags(c, &m);
     FT_TRY(get_numbers(c, &m));

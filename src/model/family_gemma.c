@@ -82,7 +82,6 @@ static void settle_gguf_gemma2(struct model_config *c)
 static void settle_gguf_gemma3(struct model_config *c)
 {
     settle_gguf(c, 62);
-    c->rope_local.theta = 10000;
 }
 
 const struct family family_gemma2 = {

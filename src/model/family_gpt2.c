@@ -17,6 +17,7 @@ static const struct config_key gpt2_keys[] = {
     {"n_layer", KEY_SIZE, KEY_AT(L), L_MAX, 12, 1},
     {"n_head", KEY_SIZE, KEY_AT(Hq), H_MAX, 12, 1},
     {"n_inner", KEY_SIZE, KEY_AT(F), F_MAX, 0, 1},
+    {"n_ctx", KEY_SIZE, KEY_AT(T_max), T_LIMIT, 1024, 1}, /* of old files; n_positions decides */
     {"n_positions", KEY_SIZE, KEY_AT(T_max), T_LIMIT, 1024, 1},
     {"activation_function", KEY_FUNCTION, KEY_AT(function), 0, FUNCTION_GELU_TANH, 0},
     {"layer_norm_epsilon", KEY_REAL, KEY_AT(norm_eps), 1, 1e-5, 1e-12},
