@@ -23,8 +23,9 @@ enum run_mode {
     RUN_MODE_LAST_LAYERS,
     RUN_MODE_TRANSFER_THEN_FINETUNE
 };
-enum run_task { RUN_TASK_CAUSAL_LM, RUN_TASK_CLASSIFICATION };
+enum run_task { RUN_TASK_CAUSAL_LM, RUN_TASK_CLASSIFICATION, RUN_TASK_INSTRUCT };
 enum precision { PRECISION_AUTO, PRECISION_FP32, PRECISION_BF16 };
+enum train_on { TRAIN_ON_ASSISTANT, TRAIN_ON_ALL };
 enum recompute { RECOMPUTE_NOTHING, RECOMPUTE_ATTENTION, RECOMPUTE_BLOCK };
 enum schedule_kind { SCHEDULE_CONSTANT, SCHEDULE_LINEAR, SCHEDULE_COSINE, SCHEDULE_WSD };
 enum best_metric { BEST_METRIC_LOSS, BEST_METRIC_ACCURACY, BEST_METRIC_MACRO_F1 };
@@ -65,6 +66,9 @@ struct settings {
         bool shuffle;
         int64_t max_windows; /**< 0 = all */
         bool isolate_documents;
+        char *chat_template; /**< instruct: a name, or "auto" */
+        enum train_on train_on;
+        bool packing; /**< instruct */
     } data;
     struct {
         double epochs;     /**< > 0 */

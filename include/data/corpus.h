@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "comm/comm.h"
+#include "data/instruct.h"
 #include "data/source.h"
 #include "data/token_set.h"
 #include "token/tokenizer.h"
@@ -22,6 +23,9 @@ struct corpus_request {
     /** NULL: a stream of tokens, an EOS behind each document. Else the member or column of the
      * label: documents as tokenizer_encode_document gives them, without EOS */
     const char *label_field;
+    /** conversations in place of documents, cut to its max_tokens, which is seq_len; text_field and
+     * label_field are not used. NULL: documents */
+    const struct instruct_request *instruct;
     int seq_len;           /**< with labels: tokens that a document is cut to, template included */
     const char *cache_dir; /**< token shards go to cache_dir/KEY; on a file system all ranks see */
     int64_t seed;          /**< of the split */
@@ -32,12 +36,16 @@ struct corpus_request {
 struct corpus_stats {
     int64_t n_tokens; /**< EOS included */
     int64_t n_documents;
-    int64_t n_skipped;  /**< documents without tokens; with labels: without text */
-    int64_t n_bytes;    /**< UTF-8 text of the documents */
-    int64_t max_tokens; /**< labelled documents: what each was cut to; 0 = a stream with EOS */
-    char data_hash[33]; /**< of the sources' kinds, sizes and contents, split not considered */
-    bool was_reused;    /**< nothing was tokenised */
-    double seconds;     /**< wall time of corpus_open */
+    int64_t n_skipped;    /**< documents without tokens; with labels: without text; conversations
+                             without a supervised token */
+    int64_t n_supervised; /**< conversations: tokens to learn */
+    int64_t n_truncated;  /**< conversations that were cut */
+    int64_t n_bytes;      /**< UTF-8 text of the documents */
+    int64_t max_tokens;   /**< labelled documents and conversations: what each was cut to; 0 = a
+                             stream with EOS */
+    char data_hash[33];   /**< of the sources' kinds, sizes and contents, split not considered */
+    bool was_reused;      /**< nothing was tokenised */
+    double seconds;       /**< wall time of corpus_open */
 };
 
 /** Opened token shards: read-only, one per rank. */

@@ -8,21 +8,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/buffer.h"
 #include "base/err.h"
+#include "data/csv.h"
 #include "data/record.h"
-
-/** Where a field stands in the rows of one CSV file, and what it holds in the latest record. */
-struct document_field {
-    const char *name; /**< borrowed: JSON member or CSV column; NULL = not wanted */
-    int64_t column;
-    struct buffer value;
-    int64_t at; /**< where the value begins in the file */
-};
 
 /** Reads fields of records; remembers where the columns are while the file stays the same. */
 struct document_reader {
-    struct document_field text, label;
+    struct csv_field text, label;
     const struct source *file; /**< CSV: the file that the columns belong to */
     int64_t n_columns;
 };

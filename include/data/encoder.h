@@ -14,17 +14,19 @@
 
 #include "base/err.h"
 #include "data/document.h"
+#include "data/instruct.h"
 #include "data/record.h"
 #include "token/tokenizer.h"
 
 /** A document of tokens. Borrowed while it is used. */
 struct encoded {
-    int64_t number;     /**< as it was added */
-    int64_t text_bytes; /**< of its text */
-    const int32_t *ids; /**< (n_ids) with the template around them where labels are wanted */
-    int64_t n_ids;      /**< 0: a document without tokens; with labels: without text */
-    int64_t n_text;     /**< ids of the text itself before it was cut */
-    const char *label;  /**< (label_bytes) NULL where no labels are wanted */
+    int64_t number;       /**< as it was added */
+    int64_t text_bytes;   /**< of its text */
+    const int32_t *ids;   /**< (n_ids) with the template around them where labels are wanted */
+    int64_t n_ids;        /**< 0: a document without tokens; with labels: without text */
+    int64_t n_text;       /**< ids of the text itself before it was cut */
+    int64_t n_supervised; /**< instruction data: as struct instruct_counts says */
+    const char *label;    /**< (label_bytes) NULL where no labels are wanted */
     size_t label_bytes;
 };
 
@@ -36,6 +38,7 @@ struct encoder_request {
     struct tokenizer *tokenizer;
     const char *text_field, *label_field; /**< as document_reader_init takes them */
     int64_t max_tokens; /**< with labels: what a document is cut to, template included */
+    const struct instruct_request *instruct; /**< records are conversations; NULL: documents */
     encoded_use *use;
     void *context;
 };

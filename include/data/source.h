@@ -19,6 +19,7 @@ struct source {
     enum source_kind kind;
     int64_t bytes;
     int64_t first; /**< place of its first byte in the row; the next file's is first + bytes + 1 */
+    int form;      /**< enum conversation_form, once data/conversation.h has found it */
 };
 
 struct source_list {

@@ -7,7 +7,8 @@
  *
  * A shard holds whole documents, each with its EOS; shards in order are the token stream. Shards of
  * labelled documents (max_tokens > 0 in the manifest) hold them as tokenizer_encode_document gives
- * them, without EOS, and the datasets of data/label_columns.h.
+ * them, without EOS, and the datasets of data/label_columns.h. Shards of conversations (a hash
+ * "instruct" in the manifest) hold the ids of data/instruct.h, with a mark in those to learn.
  */
 #ifndef FT_DATA_TOKEN_SET_H
 #define FT_DATA_TOKEN_SET_H
@@ -25,8 +26,9 @@ enum { TOKEN_SET_VERSION = 1 };
 /** What the manifest says of one shard. */
 struct token_shard_info {
     int64_t n_tokens, n_documents;
-    int64_t n_bytes;    /**< text */
-    int64_t file_bytes; /**< size of the .h5 file */
+    int64_t n_bytes;                   /**< text */
+    int64_t file_bytes;                /**< size of the .h5 file */
+    int64_t n_supervised, n_truncated; /**< conversations: tokens to learn; how many were cut */
     char hash[HASH_TEXT];
 };
 
@@ -35,17 +37,20 @@ struct token_set_info {
     char key[HASH_TEXT];       /**< data, tokenizer, fields and split: name of the folder */
     char data_hash[HASH_TEXT]; /**< of the sources */
     char tokenizer_hash[HASH_TEXT];
-    int64_t n_skipped;  /**< documents without tokens */
-    int64_t max_tokens; /**< labelled documents: what each was cut to; 0 = a stream with EOS */
+    int64_t n_skipped;        /**< documents without tokens */
+    int64_t max_tokens;       /**< labelled documents and conversations: what each was cut to; 0 = a
+                             stream with EOS */
+    char instruct[HASH_TEXT]; /**< conversations: of template and train_on; "" = none are held */
     int64_t n_shards;
 };
 
 /** What shards must be to be of use. */
 struct token_set_wanted {
     const char *tokenizer_hash;
-    const char *key;    /**< what the folder must have been made for; NULL = anything */
-    int64_t max_tokens; /**< as in struct token_set_info */
-    bool verifies;      /**< false: sizes and shapes only, the files were hashed just now */
+    const char *key;      /**< what the folder must have been made for; NULL = anything */
+    int64_t max_tokens;   /**< as in struct token_set_info */
+    bool verifies;        /**< false: sizes and shapes only, the files were hashed just now */
+    const char *instruct; /**< as in struct token_set_info; NULL: no conversations */
 };
 
 /** One opened shard. */
@@ -61,7 +66,7 @@ struct token_shard {
 struct token_set {
     struct token_shard *shards;
     int64_t n_shards;
-    int64_t n_tokens, n_documents, n_bytes, n_skipped;
+    int64_t n_tokens, n_documents, n_bytes, n_skipped, n_supervised, n_truncated;
     int n_open; /**< file descriptors in use: bounded */
     int64_t n_uses;
 };

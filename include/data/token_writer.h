@@ -21,8 +21,9 @@ struct token_writer {
     struct token_list tokens; /**< of the shard under way: append a document's ids here */
     int64_t *starts;          /**< where its documents start */
     int64_t n_documents, starts_capacity, n_bytes;
-    struct label_columns columns;     /**< of labelled documents */
-    struct token_shard_info *written; /**< shards on disk: part-RRRRR-SSSSS.h5 */
+    int64_t n_supervised, n_truncated; /**< conversations: add here, before their end */
+    struct label_columns columns;      /**< of labelled documents */
+    struct token_shard_info *written;  /**< shards on disk: part-RRRRR-SSSSS.h5 */
     int64_t n_written, written_capacity;
 };
 

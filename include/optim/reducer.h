@@ -47,7 +47,7 @@ ft_status reducer_create(struct reducer **out, struct comm *comm,
 void reducer_destroy(struct reducer **reducer);
 
 /** Bytes of one rank beside its N gradients: what arrives from other nodes. */
-int64_t reducer_extra_bytes(const struct comm *comm, int64_t N, int bucket_mb, bool bf16_wire);
+int64_t reducer_extra_bytes(int size, int node_size, int64_t N, int bucket_mb, bool bf16_wire);
 
 /** (N) f32 where this rank's gradients must be summed up; zero at first. Borrowed. */
 float *reducer_gradients(const struct reducer *r);

@@ -112,6 +112,9 @@ int tokenizer_vocab_size(const struct tokenizer *t);
 /** Id that ends a document; -1 when the files name none, as those of BERT. */
 int32_t tokenizer_eos(const struct tokenizer *t);
 
+/** Text of that token; NULL where there is none. Borrowed. */
+const char *tokenizer_eos_text(const struct tokenizer *t);
+
 /** Hash of all that decides ids, EOS included: equal for a GGUF and the folder written from it. */
 struct hash_value tokenizer_hash(const struct tokenizer *t);
 

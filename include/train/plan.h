@@ -24,6 +24,12 @@ ft_status memory_plan_make(struct memory_plan *plan, const struct comm *comm,
                            const struct settings *settings, const struct model_config *config,
                            bool trains);
 
+/** Fills the plan of a rank among `size`, of which node_size share each node; `available` is this
+ * machine's. Not collective. */
+ft_status memory_plan_of_ranks(struct memory_plan *plan, int size, int node_size,
+                               const struct settings *settings, const struct model_config *config,
+                               const struct model_shape *shape);
+
 /** As memory_plan_make for a model of any shape. */
 ft_status memory_plan_of_shape(struct memory_plan *plan, const struct comm *comm,
                                const struct settings *settings, const struct model_config *config,

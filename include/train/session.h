@@ -18,12 +18,13 @@
 #include "token/tokenizer.h"
 #include "train/timers.h"
 
-/** One set of the data, ready to be read: windows of tokens, or labelled documents. */
+/** One set of the data, ready to be read: windows, labelled documents or conversations. */
 struct dataset {
-    struct corpus *corpus;         /**< NULL where there is no such set */
-    struct window_set windows;     /**< causal-lm */
-    struct document_set documents; /**< classification */
-    struct sample_set samples;     /**< whichever of the two it is */
+    struct corpus *corpus;                 /**< NULL where there is no such set */
+    struct window_set windows;             /**< causal-lm */
+    struct document_set documents;         /**< classification */
+    struct conversation_set conversations; /**< instruct */
+    struct sample_set samples;             /**< whichever of the three it is */
 };
 
 struct session {
@@ -31,7 +32,9 @@ struct session {
     const struct settings *settings; /**< borrowed */
     struct model_config config;      /**< with its head, once the labels are known */
     struct tokenizer *tokenizer;
-    struct label_names labels; /**< classification; n = 0 until the data are open */
+    struct chat_template *chat;         /**< instruct; NULL where the model's is not known */
+    char chat_failure[FT_ERR_TEXT_MAX]; /**< why it is not */
+    struct label_names labels;          /**< classification; n = 0 until the data are open */
     struct dataset train, validation, test;
     float *class_weights; /**< (labels.n), or NULL: all 1 */
     struct model *model;

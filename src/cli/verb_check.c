@@ -39,8 +39,9 @@ static void report_steps(const struct session *s)
                  (long long)s->train.samples.n);
     else
         log_info("would run %lld steps of %d sequences of %s%d tokens (%lld steps an epoch)",
-                 (long long)total, settings->training.global_batch, s->labels.n > 0 ? "up to " : "",
-                 settings->data.seq_len, (long long)per_epoch);
+                 (long long)total, settings->training.global_batch,
+                 s->train.samples.windows ? "" : "up to ", settings->data.seq_len,
+                 (long long)per_epoch);
 }
 
 static ft_status check(struct session *s, struct comm *comm, const struct settings *settings)

@@ -8,8 +8,11 @@
 #include "format/gguf.h"
 #include "format/weights.h"
 #include "model/config.h"
+#include "model/convert.h"
 #include "model/layout.h"
+#include "token/chat.h"
 #include "token/tokenizer.h"
+#include "train/memory_table.h"
 #include "train/run_describe.h"
 
 static const char *const yes_no[] = {"no", "yes"};
@@ -57,27 +60,44 @@ static void print_config(const struct model_config *c, const struct layout *l)
            (double)l->N * 4 / 1073741824.0, (double)l->N * 16 / 1073741824.0);
 }
 
-/* How many tensors of each storage type the files hold. */
+/* How many tensors of each storage type the files hold, and how large they are there. */
 static void print_types(const struct weights *w)
 {
-    printf("stored as        ");
+    const char *before = "stored as        ";
     for (int i = 0; i < weights_count(w); i++) {
         const char *type = weights_info(w, i)->type_name;
+        uint64_t bytes = 0;
         int n = 0;
         bool is_new = true;
         for (int k = 0; k < weights_count(w); k++) {
             const bool same = strcmp(weights_info(w, k)->type_name, type) == 0;
             n += same;
+            bytes += same ? weights_info(w, k)->bytes : 0;
             is_new = is_new && !(same && k < i);
         }
         if (is_new)
-            printf(" %d x %s", n, type);
+            printf("%s %d x %s (%.1f MiB)", before, n, type, (double)bytes / 1048576.0);
+        before = is_new ? "," : before;
     }
     printf("\n");
 }
 
+static void print_chat_template(const struct tokenizer *tokenizer)
+{
+    struct chat_template *chat;
+    if (chat_template_open(&chat, tokenizer, "auto") != FT_OK) {
+        printf("chat template     none that can be used: %s\n", ft_error_text());
+        return;
+    }
+    const char *system = chat_template_default_system(chat);
+    printf("chat template     %s%s%s%s\n", chat_template_name(chat),
+           system && *system ? ", with the system message \"" : "", system && *system ? system : "",
+           system && *system ? "\"" : "");
+    chat_template_close(&chat);
+}
+
 /* A model without a usable tokenizer can still be looked at. */
-static void print_tokenizer(const char *path)
+static void print_tokenizer(const char *path, bool is_encoder)
 {
     struct tokenizer *tokenizer;
     char digits[HASH_TEXT];
@@ -91,23 +111,52 @@ static void print_tokenizer(const char *path)
     if (tokenizer_eos(tokenizer) >= 0)
         printf("end of text %d, ", tokenizer_eos(tokenizer));
     printf("template of %d, hash %s\n", tokenizer_template_size(tokenizer), digits);
+    if (!is_encoder)
+        print_chat_template(tokenizer);
     tokenizer_close(&tokenizer);
 }
 
+/* Whether the files hold each tensor of the architecture. */
+static ft_status check_params(const struct model_config *config, const char *path)
+{
+    struct layout *layout;
+    FT_TRY(layout_create(&layout, config));
+    ft_status status = model_check_params(layout, config, path);
+    if (status == FT_OK)
+        print_config(config, layout);
+    layout_destroy(&layout);
+    return status;
+}
+
+/* What can be said of any model's files, whether its architecture is known or not. */
+static void print_files(const char *path, bool is_encoder)
+{
+    struct weights *weights;
+    if (weights_open(&weights, path) == FT_OK) {
+        print_types(weights);
+        weights_close(&weights);
+    } else {
+        printf("stored as         not readable: %s\n", ft_error_text());
+    }
+    print_tokenizer(path, is_encoder);
+}
+
+/* A model that cannot be used is told of, with the reason: that is what was asked. */
 static ft_status describe_model(const char *path)
 {
-    struct model_config config;
-    struct layout *layout;
-    struct weights *weights;
-    FT_TRY(model_config_read(&config, path));
-    FT_TRY(layout_create(&layout, &config));
-    print_config(&config, layout);
-    layout_destroy(&layout);
-    FT_TRY(weights_open(&weights, path));
-    print_types(weights);
-    weights_close(&weights);
-    print_tokenizer(path);
-    return FT_OK;
+    struct model_config config = {0};
+    ft_status status = model_config_read(&config, path);
+    if (status == FT_OK)
+        status = check_params(&config, path);
+    if (status != FT_OK && status != FT_ERR_INPUT)
+        return status;
+    if (status == FT_OK)
+        printf("supported         yes, for %s\n",
+               config.is_encoder ? "classification" : "causal-lm, instruct and classification");
+    else
+        printf("supported         no: %s\n", ft_error_text());
+    print_files(path, config.is_encoder);
+    return status == FT_OK ? memory_table_print(&config, stdout) : FT_OK;
 }
 
 static bool is_model(const char *path)

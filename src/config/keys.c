@@ -17,8 +17,9 @@ const struct key config_keys[] = {
      "what learns; finetune: all weights; transfer: a new head on the frozen model, by rank 0 "
      "alone; last-layers: the last blocks and the head; transfer-then-finetune: first the head, "
      "then all weights"},
-    {"task", KEY_WORD, AT(task), "causal-lm", 0, 0, "causal-lm classification", 0,
-     "what is learnt; causal-lm: the next token of the text; classification: a label a document"},
+    {"task", KEY_WORD, AT(task), "causal-lm", 0, 0, "causal-lm classification instruct", 0,
+     "what is learnt; causal-lm: the next token of the text; classification: a label a document; "
+     "instruct: the assistant's part of conversations"},
     {"seed", KEY_LONG, AT(seed), "42", 0, ANY_SEED, NULL, 0,
      "decides the order of the data, the validation split, folds, dropout and a new head"},
 
@@ -48,14 +49,28 @@ const struct key config_keys[] = {
      "between "
      "runs"},
     {"data.seq_len", KEY_INT, AT(data.seq_len), "512", 1, 1048576, NULL, 0,
-     "tokens of a window; classification: tokens of a document, the rest is cut off; at most the "
-     "model's positions"},
+     "tokens of a window; classification, instruct: tokens of a document or a conversation, the "
+     "rest is cut off; at most the model's positions"},
     {"data.shuffle", KEY_BOOL, AT(data.shuffle), "true", 0, 0, NULL, 0,
-     "new order of the windows or documents in every epoch; false: file order"},
+     "new order of the windows, documents or conversations in every epoch; false: file order"},
     {"data.max_windows", KEY_LONG, AT(data.max_windows), "0", 0, 1e12, NULL, 0,
-     "above 0: use only the first so many windows (classification: documents) of each set"},
+     "above 0: use only the first so many windows (classification: documents; instruct: "
+     "conversations, or windows where data.packing is on) of each set"},
     {"data.isolate_documents", KEY_BOOL, AT(data.isolate_documents), "false", 0, 0, NULL, 0,
-     "no attention across the border of two documents in a window"},
+     "no attention across the border of two documents in a window; conversations never see each "
+     "other"},
+    {"data.chat_template", KEY_TEXT, AT(data.chat_template), "auto", 0, 0, NULL, KEY_REQUIRED,
+     "instruct: how messages become text; auto: as the model's own chat template says; or chatml, "
+     "qwen2.5, qwen3, llama2, llama3, llama3.1, mistral-v0.1, mistral-v0.2, mistral, gemma, "
+     "gemma3, "
+     "zephyr, phi3, phi3.5"},
+    {"data.train_on", KEY_WORD, AT(data.train_on), "assistant", 0, 0, "assistant all", 0,
+     "instruct: which tokens the loss counts; assistant: what the assistant says and the end of "
+     "its "
+     "turns (of prompt and completion: the completion); all: every token"},
+    {"data.packing", KEY_BOOL, AT(data.packing), "false", 0, 0, NULL, 0,
+     "instruct: a sequence is a window of data.seq_len tokens that holds as many conversations as "
+     "fit; false: a sequence is one conversation"},
 
     {"training.epochs", KEY_REAL, AT(training.epochs), "1.0", 0, 1e6, NULL,
      KEY_ABOVE_LOW | KEY_MAY_DIFFER, "passes over the training data; a fraction is allowed"},

@@ -130,6 +130,11 @@ static ft_status check_classification(const struct settings *s, const char *name
                        "%s: transfer.layer = 0: layers count from 1, or from -1 backwards", name);
     if (s->task == RUN_TASK_CLASSIFICATION)
         return FT_OK;
+    if (s->task != RUN_TASK_INSTRUCT && s->data.packing)
+        return ft_fail(FT_ERR_USAGE,
+                       "%s: data.packing needs task = \"instruct\": the windows of causal-lm are "
+                       "always full",
+                       name);
     if (s->mode == RUN_MODE_TRANSFER || s->mode == RUN_MODE_TRANSFER_THEN_FINETUNE)
         key = "mode transfer";
     else if (is_metric)

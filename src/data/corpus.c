@@ -20,6 +20,7 @@ struct corpus {
     struct corpus_stats stats;
     int vocab_size;
     char tokenizer_hash[HASH_TEXT];
+    char instruct[HASH_TEXT]; /* "": documents */
     char folder[FILE_PATH_MAX];
     struct buffer hashes; /* of the sources so far */
     struct source_list sources;
@@ -27,12 +28,15 @@ struct corpus {
 };
 
 static ft_status make_key(char key[HASH_TEXT], const struct corpus_request *request,
-                          const char *data_hash, const char *tokenizer_hash)
+                          const char *data_hash, const struct corpus *c)
 {
     struct buffer text = {0};
-    ft_status status =
-        buffer_print(&text, "tokens %d\ndata %s\ntokenizer %s\nfield %s\n", TOKEN_SET_VERSION,
-                     data_hash, tokenizer_hash, request->text_field);
+    ft_status status = buffer_print(&text, "tokens %d\ndata %s\ntokenizer %s\n", TOKEN_SET_VERSION,
+                                    data_hash, c->tokenizer_hash);
+    if (status == FT_OK && request->instruct)
+        status = buffer_print(&text, "instruct %s\nseq_len %d\n", c->instruct, request->seq_len);
+    else if (status == FT_OK)
+        status = buffer_print(&text, "field %s\n", request->text_field);
     if (status == FT_OK && request->validation_fraction > 0)
         status = buffer_print(&text, "split %lld %a %d\n", (long long)request->seed,
                               request->validation_fraction, request->want_validation != 0);
@@ -50,7 +54,8 @@ static ft_status reuse(struct corpus *c, bool *was_reused, struct comm *comm,
                        const struct token_set_info *made)
 {
     struct token_set_info info;
-    const struct token_set_wanted wanted = {c->tokenizer_hash, made->key, made->max_tokens, true};
+    const struct token_set_wanted wanted = {c->tokenizer_hash, made->key, made->max_tokens, true,
+                                            c->instruct[0] ? c->instruct : NULL};
     bool exists = comm_rank(comm) == 0 && file_exists(c->folder);
     *was_reused = false;
     comm_bcast(comm, &exists, sizeof exists, 0);
@@ -73,8 +78,9 @@ static ft_status open_text(struct corpus *c, struct comm *comm,
     bool was_reused = false;
     FT_TRY(source_hash(info.data_hash, comm, files, n_files));
     memcpy(info.tokenizer_hash, c->tokenizer_hash, HASH_TEXT);
+    memcpy(info.instruct, c->instruct, HASH_TEXT);
     info.max_tokens = c->stats.max_tokens;
-    FT_AGREE(comm, make_key(info.key, request, info.data_hash, c->tokenizer_hash));
+    FT_AGREE(comm, make_key(info.key, request, info.data_hash, c));
     FT_AGREE(comm, file_join(c->folder, request->cache_dir, info.key));
     FT_AGREE(comm, buffer_append(&c->hashes, info.data_hash, HASH_TEXT - 1));
     FT_TRY(reuse(c, &was_reused, comm, &info));
@@ -101,7 +107,8 @@ static ft_status open_shards(struct corpus *c, struct comm *comm,
     file_folder(folder, source->path);
     const char *only = is_folder ? NULL : file_base_name(source->path);
     const int64_t old = c->tokens.n_shards;
-    const struct token_set_wanted wanted = {c->tokenizer_hash, NULL, c->stats.max_tokens, true};
+    const struct token_set_wanted wanted = {c->tokenizer_hash, NULL, c->stats.max_tokens, true,
+                                            c->instruct[0] ? c->instruct : NULL};
     FT_TRY(
         token_set_add(&c->tokens, &info, comm, is_folder ? source->path : folder, only, &wanted));
     const char *hash = only ? c->tokens.shards[old].info.hash : info.data_hash;
@@ -176,6 +183,8 @@ static void finish_stats(struct corpus *c)
     c->stats.n_documents = c->tokens.n_documents;
     c->stats.n_skipped = c->tokens.n_skipped;
     c->stats.n_bytes = c->tokens.n_bytes;
+    c->stats.n_supervised = c->tokens.n_supervised;
+    c->stats.n_truncated = c->tokens.n_truncated;
     if (c->hashes.used == HASH_TEXT - 1)
         memcpy(c->stats.data_hash, c->hashes.data, HASH_TEXT);
     else
@@ -188,7 +197,9 @@ static ft_status start(struct corpus *c, const struct corpus_request *request,
 {
     c->stats.was_reused = true;
     c->vocab_size = tokenizer_vocab_size(tokenizer);
-    c->stats.max_tokens = request->label_field ? request->seq_len : 0;
+    c->stats.max_tokens = request->label_field || request->instruct ? request->seq_len : 0;
+    if (request->instruct)
+        instruct_hash(c->instruct, request->instruct);
     c->text_field = mem_copy_text(request->text_field);
     c->label_field = request->label_field ? mem_copy_text(request->label_field) : NULL;
     if (!c->text_field || (request->label_field && !c->label_field))
@@ -202,6 +213,8 @@ static ft_status open_all(struct corpus *c, struct comm *comm, const struct corp
 {
     FT_TRY(source_list_create(&c->sources, comm, request->paths, request->n_paths));
     FT_AGREE(comm, start(c, request, tokenizer));
+    if (request->instruct)
+        FT_TRY(conversation_forms_find(&c->sources, comm));
     return open_sources(c, comm, request, tokenizer, &c->sources);
 }
 
@@ -266,8 +279,9 @@ const char *corpus_folder(const struct corpus *c)
 ft_status corpus_read(struct corpus *c, int32_t *out, int64_t first, int64_t n)
 {
     FT_TRY(token_set_read(&c->tokens, out, first, n));
+    const int32_t mask = c->instruct[0] ? ~INSTRUCT_SUPERVISED : -1;
     for (int64_t i = 0; i < n; i++)
-        if (out[i] < 0 || out[i] >= c->vocab_size)
+        if (out[i] < 0 || (out[i] & mask) >= c->vocab_size)
             return ft_fail(
                 FT_ERR_INPUT,
                 "token %lld of the prepared corpus is id %u, the tokenizer has %d: prepare "

@@ -38,9 +38,25 @@ bool tokens_recognise(const char *path)
     return file_is_folder(path) ? count_shards(path) > 0 : is_shard(path);
 }
 
+/* Of a shard of conversations. */
+static ft_status print_instruct(struct h5_file *file, int64_t n_tokens, FILE *to)
+{
+    int64_t n_supervised = 0, n_truncated = 0, max_tokens = 0;
+    FT_TRY(h5_get_i64(file, "/", "n_supervised", &n_supervised));
+    FT_TRY(h5_get_i64(file, "/", "n_truncated", &n_truncated));
+    FT_TRY(h5_get_i64(file, "/", "max_tokens", &max_tokens));
+    (void)fprintf(
+        to,
+        "    conversations of at most %lld tokens, %lld cut; %lld tokens supervised, %lld "
+        "masked\n",
+        (long long)max_tokens, (long long)n_truncated, (long long)n_supervised,
+        (long long)(n_tokens - n_supervised));
+    return FT_OK;
+}
+
 static ft_status print_shard(const char *path, struct h5_file *file, FILE *to)
 {
-    char *data_hash = NULL, *tokenizer_hash = NULL;
+    char *data_hash = NULL, *tokenizer_hash = NULL, *instruct = NULL; /* the last one may lack */
     int64_t n_bytes = 0, tokens[H5_DIMS_MAX] = {0}, starts[H5_DIMS_MAX] = {0};
     int n_dims;
     ft_status status = h5_get_i64(file, "/", "n_bytes", &n_bytes);
@@ -58,6 +74,9 @@ static ft_status print_shard(const char *path, struct h5_file *file, FILE *to)
                       "    data hash %s, tokenizer hash %s\n",
                       file_base_name(path), (long long)starts[0], (long long)tokens[0],
                       (long long)n_bytes, data_hash, tokenizer_hash);
+    if (status == FT_OK && h5_get_text(file, "/", "instruct", &instruct) == FT_OK)
+        status = print_instruct(file, tokens[0], to);
+    mem_free(instruct);
     mem_free(tokenizer_hash);
     mem_free(data_hash);
     return status;

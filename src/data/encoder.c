@@ -24,13 +24,14 @@ struct place {
     struct record record;
     int64_t number;
     int thread; /* whose lists hold what follows */
-    int64_t first, n_ids, n_text, text_bytes;
+    int64_t first, n_ids, n_text, n_supervised, text_bytes;
     size_t label, label_bytes;
 };
 
 struct worker {
     _Alignas(64) struct tokenizer *tokenizer; /* no line of the cache holds two workers */
     struct document_reader reader;
+    struct instruct instruct; /* in place of the reader, where records are conversations */
     struct token_list ids;
     struct buffer labels;
 };
@@ -91,6 +92,7 @@ void encoder_close(struct encoder **e)
         if (i > 0)
             tokenizer_close(&w->tokenizer);
         document_reader_clear(&w->reader);
+        instruct_clear(&w->instruct);
         token_list_clear(&w->ids);
         buffer_clear(&w->labels);
     }
@@ -127,17 +129,32 @@ static ft_status encode(struct worker *w, struct place *p, const struct document
     return FT_OK;
 }
 
+static ft_status encode_conversation(struct worker *w, struct place *p,
+                                     const struct instruct_request *request)
+{
+    struct instruct_counts counts;
+    p->first = w->ids.n;
+    FT_TRY(instruct_encode(&w->instruct, &w->ids, w->tokenizer, request, &p->record, &counts,
+                           &p->text_bytes));
+    p->n_ids = w->ids.n - p->first;
+    p->n_text = counts.n_text;
+    p->n_supervised = counts.n_supervised;
+    return FT_OK;
+}
+
 /* One document of the batch, by one thread. */
-static ft_status work(struct worker *w, struct place *p, int64_t max_tokens)
+static ft_status work(struct worker *w, struct place *p, const struct encoder_request *request)
 {
     struct document document;
+    if (request->instruct)
+        return encode_conversation(w, p, request->instruct);
     FT_TRY(document_read(&document, &w->reader, NULL, &p->record));
     p->text_bytes = (int64_t)document.bytes;
     p->label = w->labels.used;
     p->label_bytes = document.label_bytes;
     if (document.label)
         FT_TRY(buffer_append(&w->labels, document.label, document.label_bytes));
-    return encode(w, p, &document, max_tokens);
+    return encode(w, p, &document, request->max_tokens);
 }
 
 /* All documents of the batch up to the first bad one. */
@@ -155,7 +172,7 @@ static void work_all(struct encoder *e)
             struct place *p = &e->places[i];
             p->thread = me;
             if (!ft_failure_before(&e->failure, i))
-                ft_failure_note(&e->failure, i, work(w, p, e->request.max_tokens));
+                ft_failure_note(&e->failure, i, work(w, p, &e->request));
         }
     }
 }
@@ -171,6 +188,7 @@ static ft_status use_all(const struct encoder *e)
                                          .ids = w->ids.ids + p->first,
                                          .n_ids = p->n_ids,
                                          .n_text = p->n_text,
+                                         .n_supervised = p->n_supervised,
                                          .label = r->label_field ? w->labels.data + p->label : NULL,
                                          .label_bytes = p->label_bytes};
         FT_TRY(r->use(r->context, &document));
@@ -195,8 +213,11 @@ static ft_status learn_columns(struct encoder *e, const struct record_cursor *cu
                                const struct source *file)
 {
     FT_TRY(encoder_flush(e));
-    for (int i = 0; i < e->n_workers; i++)
-        FT_TRY(document_reader_columns(&e->workers[i].reader, cursor, file));
+    for (int i = 0; i < e->n_workers; i++) {
+        struct worker *w = &e->workers[i];
+        FT_TRY(e->request.instruct ? conversation_reader_columns(&w->instruct.reader, cursor, file)
+                                   : document_reader_columns(&w->reader, cursor, file));
+    }
     e->csv = file;
     return FT_OK;
 }

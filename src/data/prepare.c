@@ -65,6 +65,21 @@ static ft_status count_documents(int64_t *first, struct comm *comm, const struct
     return FT_OK;
 }
 
+/* Takes what the encoder made of a conversation. */
+static ft_status add_conversation(void *context, const struct encoded *document)
+{
+    struct preparation *p = context;
+    const int64_t start = p->writer.tokens.n;
+    if (document->n_ids == 0) {
+        p->info.n_skipped++;
+        return FT_OK;
+    }
+    FT_TRY(token_list_append(&p->writer.tokens, document->ids, document->n_ids));
+    p->writer.n_supervised += document->n_supervised;
+    p->writer.n_truncated += document->n_text > document->n_ids;
+    return token_writer_document(&p->writer, start, document->text_bytes, NULL);
+}
+
 /* Takes what the encoder made of a document. */
 static ft_status add_document(void *context, const struct encoded *document)
 {
@@ -226,6 +241,11 @@ static ft_status refuse_empty(const struct corpus_request *r, const struct sourc
                               int64_t n_files, int64_t n_skipped)
 {
     const bool is_split = r->validation_fraction > 0;
+    if (r->instruct)
+        return ft_fail(FT_ERR_INPUT,
+                       "%s%s: no conversation with a supervised token (%lld skipped): raise "
+                       "data.seq_len where prompts fill it, and look at data.train_on",
+                       files[0].path, n_files > 1 ? ", ..." : "", (long long)n_skipped);
     const char *part = r->want_validation ? " in the validation part" : " in the training part";
     return ft_fail(FT_ERR_INPUT,
                    "%s%s: no document with text%s (%lld without tokens skipped): check "
@@ -241,7 +261,8 @@ static ft_status open_encoder(struct preparation *p)
                                             .text_field = r->text_field,
                                             .label_field = r->label_field,
                                             .max_tokens = r->seq_len,
-                                            .use = add_document,
+                                            .instruct = r->instruct,
+                                            .use = r->instruct ? add_conversation : add_document,
                                             .context = p};
     return encoder_open(&p->encoder, &request);
 }
@@ -278,8 +299,10 @@ ft_status prepare_shards(struct token_set *set, struct comm *comm,
     p->request = request;
     p->tokenizer = tokenizer;
     p->info = *info;
-    p->wanted =
-        (struct token_set_wanted){p->info.tokenizer_hash, p->info.key, info->max_tokens, false};
+    p->wanted = (struct token_set_wanted){.tokenizer_hash = p->info.tokenizer_hash,
+                                          .key = p->info.key,
+                                          .max_tokens = info->max_tokens,
+                                          .instruct = info->instruct[0] ? p->info.instruct : NULL};
     p->cursor.fd = -1;
     (void)snprintf(p->folder, sizeof p->folder, "%s", folder);
     token_writer_init(&p->writer, p->temporary, &p->info, comm_rank(comm));

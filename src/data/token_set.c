@@ -31,14 +31,21 @@ static ft_status print_manifest(struct buffer *out, const struct token_set_info 
                         (long long)info->n_skipped));
     if (info->max_tokens > 0)
         FT_TRY(buffer_print(out, "  \"max_tokens\": %lld,\n", (long long)info->max_tokens));
+    if (info->instruct[0])
+        FT_TRY(buffer_print(out, "  \"instruct\": \"%s\",\n", info->instruct));
     FT_TRY(buffer_print(out, "  \"shards\": ["));
-    for (int64_t i = 0; i < info->n_shards; i++)
-        FT_TRY(buffer_print(
-            out,
-            "%s\n    {\"n_tokens\": %lld, \"n_documents\": %lld, \"n_bytes\": %lld, "
-            "\"file_bytes\": %lld, \"xxh3_128\": \"%s\"}",
-            i ? "," : "", (long long)shards[i].n_tokens, (long long)shards[i].n_documents,
-            (long long)shards[i].n_bytes, (long long)shards[i].file_bytes, shards[i].hash));
+    for (int64_t i = 0; i < info->n_shards; i++) {
+        const struct token_shard_info *s = &shards[i];
+        FT_TRY(buffer_print(out,
+                            "%s\n    {\"n_tokens\": %lld, \"n_documents\": %lld, \"n_bytes\": "
+                            "%lld, \"file_bytes\": %lld, ",
+                            i ? "," : "", (long long)s->n_tokens, (long long)s->n_documents,
+                            (long long)s->n_bytes, (long long)s->file_bytes));
+        if (info->instruct[0])
+            FT_TRY(buffer_print(out, "\"n_supervised\": %lld, \"n_truncated\": %lld, ",
+                                (long long)s->n_supervised, (long long)s->n_truncated));
+        FT_TRY(buffer_print(out, "\"xxh3_128\": \"%s\"}", s->hash));
+    }
     return buffer_print(out, "\n  ]\n}\n");
 }
 
@@ -66,7 +73,7 @@ static ft_status get_hash(char out[HASH_TEXT], const json_t *object, const char 
     return FT_OK;
 }
 
-static ft_status get_shard(struct token_shard_info *out, const json_t *object)
+static ft_status get_shard(struct token_shard_info *out, const json_t *object, bool is_instruct)
 {
     const int64_t max = INT64_MAX / 16;
     if (!json_is_object(object))
@@ -75,6 +82,10 @@ static ft_status get_shard(struct token_shard_info *out, const json_t *object)
     FT_TRY(json_get_int(object, "n_documents", 1, max, &out->n_documents, NULL));
     FT_TRY(json_get_int(object, "n_bytes", 0, max, &out->n_bytes, NULL));
     FT_TRY(json_get_int(object, "file_bytes", 1, max, &out->file_bytes, NULL));
+    if (is_instruct) {
+        FT_TRY(json_get_int(object, "n_supervised", 1, max, &out->n_supervised, NULL));
+        FT_TRY(json_get_int(object, "n_truncated", 0, max, &out->n_truncated, NULL));
+    }
     return get_hash(out->hash, object, "xxh3_128");
 }
 
@@ -101,13 +112,16 @@ static ft_status get_manifest(struct token_set_info *info, struct token_shard_in
     FT_TRY(json_get_int(root, "n_skipped", 0, INT64_MAX / 16, &info->n_skipped, NULL));
     info->max_tokens = 0;
     FT_TRY(json_get_int(root, "max_tokens", 1, INT32_MAX, &info->max_tokens, &found));
+    info->instruct[0] = '\0';
+    if (json_object_get(root, "instruct"))
+        FT_TRY(get_hash(info->instruct, root, "instruct"));
     FT_TRY(json_get_array(root, "shards", &list, NULL));
     info->n_shards = (int64_t)json_array_size(list);
     if (info->n_shards == 0)
         return ft_fail(FT_ERR_INPUT, "\"shards\" is empty");
     FT_TRY(FT_ALLOC(*shards, info->n_shards));
     for (int64_t i = 0; i < info->n_shards; i++)
-        FT_TRY(get_shard(&(*shards)[i], json_array_get(list, (size_t)i)));
+        FT_TRY(get_shard(&(*shards)[i], json_array_get(list, (size_t)i), info->instruct[0]));
     return FT_OK;
 }
 
@@ -128,7 +142,15 @@ static ft_status read_manifest(struct token_set_info *info, struct token_shard_i
 static ft_status check_info(const struct token_set_info *info, const char *folder,
                             const struct token_set_wanted *wanted)
 {
-    if (wanted->max_tokens > 0 && info->max_tokens == 0)
+    const bool wants_labels = wanted->max_tokens > 0 && !wanted->instruct;
+    if ((wanted->instruct != NULL) != (info->instruct[0] != '\0'))
+        return ft_fail(FT_ERR_INPUT, "%s holds %s: prepare the data again with task = \"%s\"",
+                       folder,
+                       wanted->instruct ? "no conversations" : "conversations, not documents",
+                       wanted->instruct ? "instruct"
+                       : wants_labels   ? "classification"
+                                        : "causal-lm");
+    if (wants_labels && info->max_tokens == 0)
         return ft_fail(FT_ERR_INPUT,
                        "%s holds no labels: it was prepared for causal-lm; prepare the text again "
                        "with task = \"classification\"",
@@ -143,6 +165,11 @@ static ft_status check_info(const struct token_set_info *info, const char *folde
                        "%s was prepared with data.seq_len = %lld, this run has %lld: prepare the "
                        "text again, or use the same",
                        folder, (long long)info->max_tokens, (long long)wanted->max_tokens);
+    if (wanted->instruct && strcmp(wanted->instruct, info->instruct) != 0)
+        return ft_fail(FT_ERR_INPUT,
+                       "%s was prepared with another data.chat_template or data.train_on: prepare "
+                       "the data again, or use the same",
+                       folder);
     if (strcmp(info->tokenizer_hash, wanted->tokenizer_hash) != 0)
         return ft_fail(
             FT_ERR_INPUT,
@@ -227,7 +254,7 @@ static ft_status verify_shard(struct token_shard *shard, const struct token_set_
             return ft_fail(FT_ERR_INPUT, "%s was damaged: its XXH3-128 is %s, its manifest says %s",
                            shard->path, text, shard->info.hash);
     }
-    return find_datasets(shard, wanted->max_tokens > 0);
+    return find_datasets(shard, wanted->max_tokens > 0 && !wanted->instruct);
 }
 
 /* Appends the shards of the manifest (or the one called `only`) without looking at the files yet.
@@ -257,6 +284,8 @@ static ft_status append_shards(struct token_set *set, const struct token_shard_i
         set->n_tokens += infos[i].n_tokens;
         set->n_documents += infos[i].n_documents;
         set->n_bytes += infos[i].n_bytes;
+        set->n_supervised += infos[i].n_supervised;
+        set->n_truncated += infos[i].n_truncated;
     }
     if (set->n_shards == old && only)
         return ft_fail(FT_ERR_INPUT, "%s/manifest.json does not know %s", folder, only);
@@ -299,6 +328,8 @@ static void remove_shards(struct token_set *set, const struct token_set *before)
     set->n_tokens = before->n_tokens;
     set->n_documents = before->n_documents;
     set->n_bytes = before->n_bytes;
+    set->n_supervised = before->n_supervised;
+    set->n_truncated = before->n_truncated;
 }
 
 ft_status token_set_add(struct token_set *set, struct token_set_info *info, struct comm *comm,

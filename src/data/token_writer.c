@@ -6,6 +6,7 @@
 
 #include "base/fault.h"
 #include "base/mem.h"
+#include "data/instruct.h"
 #include "format/h5.h"
 
 void token_writer_init(struct token_writer *writer, const char *folder,
@@ -42,9 +43,16 @@ static ft_status write_content(struct h5_file *file, struct token_writer *writer
     FT_TRY(h5_put_i64(file, "/", "n_bytes", writer->n_bytes));
     if (info->max_tokens > 0)
         FT_TRY(h5_put_i64(file, "/", "max_tokens", info->max_tokens));
+    if (info->instruct[0]) {
+        FT_TRY(h5_put_text(file, "/", "instruct", info->instruct));
+        FT_TRY(h5_put_i64(file, "/", "supervised_flag", INSTRUCT_SUPERVISED));
+        FT_TRY(h5_put_i64(file, "/", "n_supervised", writer->n_supervised));
+        FT_TRY(h5_put_i64(file, "/", "n_truncated", writer->n_truncated));
+    }
     FT_TRY(h5_write(file, "/tokens", H5_U32, 1, &n_tokens, writer->tokens.ids));
     FT_TRY(h5_write(file, "/document_starts", H5_I64, 1, &n_documents, writer->starts));
-    return info->max_tokens ? label_columns_write(&writer->columns, file) : FT_OK;
+    return info->max_tokens && !info->instruct[0] ? label_columns_write(&writer->columns, file)
+                                                  : FT_OK;
 }
 
 static ft_status write_shard(struct token_writer *writer, const char *path)
@@ -76,9 +84,12 @@ static ft_status flush(struct token_writer *writer)
     *info = (struct token_shard_info){.n_tokens = writer->tokens.n,
                                       .n_documents = writer->n_documents,
                                       .n_bytes = writer->n_bytes,
+                                      .n_supervised = writer->n_supervised,
+                                      .n_truncated = writer->n_truncated,
                                       .file_bytes = (int64_t)bytes};
     hash_format(info->hash, hash);
     writer->tokens.n = writer->n_documents = writer->n_bytes = 0;
+    writer->n_supervised = writer->n_truncated = 0;
     return FT_OK;
 }
 

@@ -145,12 +145,11 @@ static int64_t ring_bytes(int64_t slice, int64_t most, bool bf16_wire)
     return (piece * (bf16_wire ? 2 : 4) + 63) / 64 * 64;
 }
 
-int64_t reducer_extra_bytes(const struct comm *comm, int64_t N, int bucket_mb, bool bf16_wire)
+int64_t reducer_extra_bytes(int size, int node_size, int64_t N, int bucket_mb, bool bf16_wire)
 {
-    if (comm_node_size(comm) == comm_size(comm))
+    if (node_size == size)
         return 0;
-    return RING * ring_bytes((N + comm_size(comm) - 1) / comm_size(comm) + 15,
-                             (int64_t)bucket_mb << 18, bf16_wire);
+    return RING * ring_bytes((N + size - 1) / size + 15, (int64_t)bucket_mb << 18, bf16_wire);
 }
 
 static ft_status allocate_messages(struct reducer *r, const struct reducer_shape *s, int64_t most)

@@ -293,6 +293,12 @@ int32_t tokenizer_eos(const struct tokenizer *t)
     return t->eos;
 }
 
+const char *tokenizer_eos_text(const struct tokenizer *t)
+{
+    size_t bytes;
+    return t->eos < 0 ? NULL : vocab_text(&t->vocab, t->eos, &bytes);
+}
+
 struct hash_value tokenizer_hash(const struct tokenizer *t)
 {
     return t->hash;

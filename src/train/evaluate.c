@@ -13,8 +13,8 @@
 #include "train/classify.h"
 #include "train/scores.h"
 
-/* Sum of losses and tokens of windows first ... last-1. Local. */
-static ft_status sum_windows(double sums[2], struct model *model, const struct window_set *set,
+/* Sum of losses and tokens of samples first ... last-1. Local. */
+static ft_status sum_samples(double sums[2], struct model *model, const struct sample_set *set,
                              struct batch *batch, int64_t first, int64_t last)
 {
     const int most = batch->micro_batch;
@@ -23,19 +23,20 @@ static ft_status sum_windows(double sums[2], struct model *model, const struct w
         const int n = (int)(last - at < most ? last - at : most);
         for (int i = 0; i < n; i++)
             batch->windows[i] = at + i;
-        FT_TRY(batch_fill(batch, set, batch->windows, n));
+        FT_TRY(sample_set_fill(batch, set, batch->windows, n));
         sums[0] += model_loss(model, batch);
         sums[1] += (double)batch->n_supervised;
     }
     return FT_OK;
 }
 
-static ft_status evaluate_windows(struct evaluation *out, struct comm *comm, struct model *model,
-                                  const struct window_set *set, struct batch *batch)
+/* Of windows or conversations. */
+static ft_status evaluate_tokens(struct evaluation *out, struct comm *comm, struct model *model,
+                                 const struct sample_set *set, struct batch *batch)
 {
-    const int64_t W = set->n_windows, rank = comm_rank(comm), size = comm_size(comm);
+    const int64_t W = set->n, rank = comm_rank(comm), size = comm_size(comm);
     double sums[2] = {0, 0};
-    FT_AGREE(comm, sum_windows(sums, model, set, batch, rank * W / size, (rank + 1) * W / size));
+    FT_AGREE(comm, sum_samples(sums, model, set, batch, rank * W / size, (rank + 1) * W / size));
     comm_sum_f64(comm, sums, 2);
     out->n = (int64_t)sums[1];
     out->loss = sums[0] / sums[1];
@@ -145,7 +146,7 @@ ft_status evaluate_set(struct evaluation *out, struct comm *comm, struct model *
     if (model->config.head.n_labels > 0)
         FT_TRY(evaluate_documents(out, comm, model, &set->documents, batch));
     else
-        FT_TRY(evaluate_windows(out, comm, model, &set->windows, batch));
+        FT_TRY(evaluate_tokens(out, comm, model, &set->samples, batch));
     if (!isfinite(out->loss))
         return ft_fail(FT_ERR_INTERNAL, "the loss of an evaluation is not finite");
     return FT_OK;

@@ -43,28 +43,38 @@ ft_status memory_plan_make(struct memory_plan *plan, const struct comm *comm,
     return memory_plan_of_shape(plan, comm, settings, config, &shape);
 }
 
-ft_status memory_plan_of_shape(struct memory_plan *plan, const struct comm *comm,
+ft_status memory_plan_of_ranks(struct memory_plan *plan, int size, int node_size,
                                const struct settings *settings, const struct model_config *config,
                                const struct model_shape *shape)
 {
     struct layout *layout;
     *plan = (struct memory_plan){.other = OTHER_BYTES};
-    FT_TRY(fault_point("plan"));
     FT_TRY(layout_create(&layout, config));
     const int64_t n_frozen = layout_trainable_from(layout, config, shape->trainable_layers);
-    const int64_t N = layout->N - n_frozen, size = comm_size(comm);
+    const int64_t N = layout->N - n_frozen;
     layout_destroy(&layout);
     plan->params = (4 + (shape->elem == ELEM_BF16 ? 2 : 0)) * (N + n_frozen);
     if (shape->trains) {
-        plan->grads = 4 * N + reducer_extra_bytes(comm, N, settings->distributed.bucket_mb,
-                                                  settings->distributed.wire == WIRE_BF16);
+        plan->grads =
+            4 * N + reducer_extra_bytes(size, node_size, N, settings->distributed.bucket_mb,
+                                        settings->distributed.wire == WIRE_BF16);
         plan->moments = 8 * (settings->distributed.zero ? (N + size - 1) / size : N);
     }
     FT_TRY(model_activation_bytes(&plan->activations, config, shape));
     plan->total = plan->params + plan->grads + plan->moments + plan->activations + plan->other;
-    plan->node = plan->total * comm_node_size(comm);
+    plan->node = plan->total * node_size;
     plan->available = mem_available();
     return FT_OK;
+}
+
+ft_status memory_plan_of_shape(struct memory_plan *plan, const struct comm *comm,
+                               const struct settings *settings, const struct model_config *config,
+                               const struct model_shape *shape)
+{
+    *plan = (struct memory_plan){0};
+    FT_TRY(fault_point("plan"));
+    return memory_plan_of_ranks(plan, comm_size(comm), comm_node_size(comm), settings, config,
+                                shape);
 }
 
 void memory_plan_add(struct memory_plan *plan, const struct comm *comm, int64_t bytes)

@@ -91,7 +91,7 @@ static void print_settings(const struct settings *s, const char *path, FILE *to)
 {
     static const char *const modes[] = {"finetune", "transfer", "last-layers",
                                         "transfer-then-finetune"};
-    static const char *const tasks[] = {"causal-lm", "classification"};
+    static const char *const tasks[] = {"causal-lm", "classification", "instruct"};
     (void)fprintf(to, "%s: run, mode %s, task %s\n", path, modes[s->mode], tasks[s->task]);
     (void)fprintf(to, "model             %s\n", s->model.path);
     (void)fprintf(to, "sequence length   %d\n", s->data.seq_len);

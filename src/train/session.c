@@ -1,5 +1,8 @@
 #include "train/session.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -25,13 +28,13 @@ static ft_status open_tokenizer(struct session *s)
                        "%s: the tokenizer has %d tokens, the model embeds only %d: they do not "
                        "belong together",
                        settings->model.path, tokenizer_vocab_size(s->tokenizer), s->config.V);
-    if (settings->task == RUN_TASK_CAUSAL_LM && s->config.is_encoder)
-        return ft_fail(
-            FT_ERR_USAGE,
-            "task = \"causal-lm\", but %s (%s) is an encoder: it does not predict the next "
-            "token; set task = \"classification\"",
-            settings->model.path, s->config.family);
-    if (settings->task == RUN_TASK_CAUSAL_LM && tokenizer_eos(s->tokenizer) < 0)
+    if (settings->task != RUN_TASK_CLASSIFICATION && s->config.is_encoder)
+        return ft_fail(FT_ERR_USAGE,
+                       "task = \"%s\", but %s (%s) is an encoder: it does not predict the next "
+                       "token; set task = \"classification\"",
+                       settings->task == RUN_TASK_INSTRUCT ? "instruct" : "causal-lm",
+                       settings->model.path, s->config.family);
+    if (settings->task != RUN_TASK_CLASSIFICATION && tokenizer_eos(s->tokenizer) < 0)
         return ft_fail(FT_ERR_INPUT,
                        "%s: no end-of-text token (eos_token in tokenizer_config.json, eos_token_id "
                        "in config.json, or tokenizer.ggml.eos_token_id); documents cannot be "
@@ -52,6 +55,27 @@ static ft_status open_tokenizer(struct session *s)
                : FT_OK;
 }
 
+/* A template of the model that is not known is no failure yet: not all data need one. */
+static ft_status open_chat(struct session *s)
+{
+    const struct settings *settings = s->settings;
+    const char *name = settings->data.chat_template;
+    if (settings->task != RUN_TASK_INSTRUCT)
+        return FT_OK;
+    const ft_status status = chat_template_open(&s->chat, s->tokenizer, name);
+    if (status == FT_OK) {
+        const char *system = chat_template_default_system(s->chat);
+        log_info("chat template %s%s%s%s%s", chat_template_name(s->chat),
+                 strcmp(name, "auto") == 0 ? ", recognised in the model's files" : "",
+                 system && *system ? ", with the system message \"" : "",
+                 system && *system ? system : "", system && *system ? "\"" : "");
+        return FT_OK;
+    }
+    (void)snprintf(s->chat_failure, sizeof s->chat_failure, "%.800s (%.200s)", ft_error_text(),
+                   settings->model.path);
+    return status == FT_ERR_INPUT && strcmp(name, "auto") == 0 ? FT_OK : status;
+}
+
 ft_status session_cache_folder(char out[FILE_PATH_MAX], const struct settings *settings)
 {
     return settings->data.cache[0] ? file_join(out, "", settings->data.cache)
@@ -67,6 +91,7 @@ ft_status session_open_model(struct session *s, struct comm *comm, const struct 
     if (settings->training.dropout != DROPOUT_AUTO)
         model_config_set_dropout(&s->config, settings->training.dropout);
     FT_AGREE(comm, open_tokenizer(s));
+    FT_AGREE(comm, open_chat(s));
     timers_stop(&s->timers, PHASE_MODEL);
     log_info("model %s: %s, %d layers, %d channels, %d heads (%d key/value), vocabulary %d",
              file_base_name(settings->model.path), s->config.family, s->config.L, s->config.C,
@@ -79,45 +104,76 @@ static bool is_classification(const struct session *s)
     return s->settings->task == RUN_TASK_CLASSIFICATION;
 }
 
+/* What was found, and of conversations how much of it is learnt. */
+static void report_corpus(const char *what, const struct corpus *corpus, bool is_instruct,
+                          const char *set_aside)
+{
+    const struct corpus_stats *stats = corpus_stats(corpus);
+    const char *made = stats->was_reused ? "token shards reused" : "tokenised";
+    if (!is_instruct) {
+        log_info("%s: %lld documents, %lld tokens%s (%lld without tokens skipped); %s in %.1f s",
+                 what, (long long)stats->n_documents, (long long)stats->n_tokens, set_aside,
+                 (long long)stats->n_skipped, made, stats->seconds);
+        return;
+    }
+    log_info("%s: %lld conversations, %lld tokens%s; %s in %.1f s", what,
+             (long long)stats->n_documents, (long long)stats->n_tokens, set_aside, made,
+             stats->seconds);
+    log_info("    %lld tokens supervised, %lld masked (%.1f %%); %lld conversations cut to %lld "
+             "tokens, %lld skipped without a supervised token",
+             (long long)stats->n_supervised, (long long)(stats->n_tokens - stats->n_supervised),
+             100.0 * (double)(stats->n_tokens - stats->n_supervised) / (double)stats->n_tokens,
+             (long long)stats->n_truncated, (long long)stats->max_tokens,
+             (long long)stats->n_skipped);
+}
+
 static ft_status open_corpus(struct corpus **out, struct session *s, const char *what,
                              const struct text_list *paths, double fraction, bool want_validation)
 {
     char cache[FILE_PATH_MAX];
     const struct settings *settings = s->settings;
+    const bool is_instruct = settings->task == RUN_TASK_INSTRUCT;
+    const struct instruct_request instruct = {.chat = s->chat,
+                                              .failure = s->chat_failure,
+                                              .trains_all = settings->data.train_on == TRAIN_ON_ALL,
+                                              .max_tokens = settings->data.seq_len};
     FT_TRY(session_cache_folder(cache, settings));
     const struct corpus_request request = {
         .paths = paths->items,
         .n_paths = paths->n,
         .text_field = settings->data.text_field,
         .label_field = is_classification(s) ? settings->data.label_field : NULL,
+        .instruct = is_instruct ? &instruct : NULL,
         .seq_len = settings->data.seq_len,
         .cache_dir = cache,
         .seed = settings->seed,
         .validation_fraction = fraction,
         .want_validation = want_validation};
     FT_TRY(corpus_open(out, s->comm, &request, s->tokenizer));
-    const struct corpus_stats *stats = corpus_stats(*out);
-    log_info("%s: %lld documents, %lld tokens%s (%lld without tokens skipped); %s in %.1f s", what,
-             (long long)stats->n_documents, (long long)stats->n_tokens,
-             want_validation ? " set aside" : "", (long long)stats->n_skipped,
-             stats->was_reused ? "token shards reused" : "tokenised", stats->seconds);
+    report_corpus(what, *out, is_instruct, want_validation ? " set aside" : "");
     return FT_OK;
 }
 
-/* A corpus cut into what a step draws: windows or documents. Collective. */
+/* A corpus cut into what a step draws: windows, documents or conversations. Collective. */
 static ft_status cut(struct dataset *d, struct session *s, bool is_evaluation)
 {
     const struct settings *settings = s->settings;
     if (is_classification(s)) {
         FT_TRY(document_set_open(&d->documents, s->comm, d->corpus, &s->labels,
                                  settings->data.max_windows));
-        d->samples = sample_set_of(NULL, &d->documents);
+        d->samples = sample_set_of_documents(&d->documents);
+        return FT_OK;
+    }
+    if (settings->task == RUN_TASK_INSTRUCT) {
+        FT_TRY(conversation_set_open(&d->conversations, s->comm, d->corpus, settings->data.seq_len,
+                                     settings->data.packing, settings->data.max_windows));
+        d->samples = sample_set_of_conversations(&d->conversations);
         return FT_OK;
     }
     FT_AGREE(s->comm,
              window_set_init(&d->windows, d->corpus, settings->data.seq_len, is_evaluation,
                              settings->data.max_windows, settings->data.isolate_documents));
-    d->samples = sample_set_of(&d->windows, NULL);
+    d->samples = sample_set_of_windows(&d->windows);
     return FT_OK;
 }
 
@@ -255,6 +311,7 @@ ft_status session_load_params(struct session *s)
 static void dataset_close(struct dataset *d)
 {
     document_set_close(&d->documents);
+    conversation_set_close(&d->conversations);
     corpus_close(&d->corpus);
 }
 
@@ -266,5 +323,6 @@ void session_close(struct session *s)
     dataset_close(&s->train);
     label_names_clear(&s->labels);
     FT_FREE(s->class_weights);
+    chat_template_close(&s->chat);
     tokenizer_close(&s->tokenizer);
 }

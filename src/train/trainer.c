@@ -74,9 +74,8 @@ ft_status trainer_open(struct trainer *t, struct session *session)
                             s->distributed.wire == WIRE_BF16));
     session->model->grads = t->optimizer->grads;
     log_info("%lld %s of %s%d tokens, %lld steps an epoch of %d sequences, %lld steps in all",
-             (long long)session->train.samples.n,
-             session->config.head.n_labels > 0 ? "documents" : "windows",
-             session->config.head.n_labels > 0 ? "up to " : "", s->data.seq_len,
+             (long long)session->train.samples.n, sample_set_unit(&session->train.samples),
+             session->train.samples.windows ? "" : "up to ", s->data.seq_len,
              (long long)t->steps_per_epoch, s->training.global_batch, (long long)t->total_steps);
     if (session->model->trainable_from > 0)
         log_info("%lld of %lld parameters learn: the last %d blocks and what follows them",

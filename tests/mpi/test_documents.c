@@ -201,7 +201,7 @@ static void check_batches(const struct document_set *s, const struct expected *e
 {
     enum { MICRO = 5 };
     const int64_t numbers[MICRO] = {7, 0, e->n - 1, 3, 3};
-    const struct sample_set samples = sample_set_of(NULL, s);
+    const struct sample_set samples = sample_set_of_documents(s);
     struct batch b;
     CHECK_STATUS(document_batch_create(&b, MICRO, SEQ_LEN + 3), FT_OK);
     const int64_t n_before = mem_alloc_count();

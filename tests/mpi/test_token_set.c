@@ -64,7 +64,7 @@ static void check_lie(struct comm *comm, const char *from, const char *to, const
     size_t bytes = 0;
     struct token_set set = {0};
     struct token_set_info info;
-    const struct token_set_wanted wanted = {head.tokenizer_hash, head.key, 0, true};
+    const struct token_set_wanted wanted = {head.tokenizer_hash, head.key, 0, true, NULL};
     CHECK_STATUS(file_join(path, folder, "manifest.json"), FT_OK);
     comm_barrier(comm);
     CHECK_STATUS(file_read_all(&good, &bytes, path, 1 << 20), FT_OK);
@@ -118,7 +118,7 @@ int main(int argc, char **argv)
     write_shards(comm);
     const int64_t n_documents = comm_size(comm) * (int64_t)PER_RANK;
     for (int twice = 0; twice < 2; twice++) { /* a second folder goes behind the first */
-        const struct token_set_wanted wanted = {head.tokenizer_hash, head.key, 0, twice};
+        const struct token_set_wanted wanted = {head.tokenizer_hash, head.key, 0, twice, NULL};
         CHECK_STATUS(token_set_add(&set, &info, comm, folder, NULL, &wanted), FT_OK);
         CHECK(info.n_skipped == 3 && info.n_shards == n_documents / 2);
         CHECK(set.n_documents == (twice + 1) * n_documents && set.n_skipped == 3 * (twice + 1));
