@@ -285,8 +285,7 @@ static ft_status gguf_rope(struct model_config *c, const struct gguf *g)
     return FT_OK;
 }
 
-/* What llama3's scaling divides frequency i of a head by; the formula of transformers. */
-static double llama3_divisor(const struct model_config *c, int i)
+double config_llama3_divisor(const struct model_config *c, int i)
 {
     const double pi = 3.14159265358979323846;
     const double wavelength = 2 * pi * pow(c->rope_theta, 2.0 * i / c->D);
@@ -317,7 +316,8 @@ static ft_status find_llama3(struct model_config *c, const char *path)
         bool fits = true;
         c->rope_original_positions = positions;
         for (int i = 0; i < c->n_rope_divisors && fits; i++)
-            fits = fabs(llama3_divisor(c, i) - c->rope_divisor[i]) <= 1e-4 * c->rope_divisor[i];
+            fits =
+                fabs(config_llama3_divisor(c, i) - c->rope_divisor[i]) <= 1e-4 * c->rope_divisor[i];
         if (fits)
             return FT_OK;
     }

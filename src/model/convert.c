@@ -16,19 +16,8 @@
 #include "base/mem.h"
 #include "format/gguf.h"
 #include "format/weights.h"
+#include "gguf_names.h"
 #include "names.h"
-
-static const char *const gguf_names[N_ROLES] = {
-    [ROLE_EMBED] = "token_embd.weight",  [ROLE_ATTN_NORM] = "attn_norm.weight",
-    [ROLE_Q] = "attn_q.weight",          [ROLE_K] = "attn_k.weight",
-    [ROLE_V] = "attn_v.weight",          [ROLE_Q_BIAS] = "attn_q.bias",
-    [ROLE_K_BIAS] = "attn_k.bias",       [ROLE_V_BIAS] = "attn_v.bias",
-    [ROLE_O] = "attn_output.weight",     [ROLE_O_BIAS] = "attn_output.bias",
-    [ROLE_MLP_NORM] = "ffn_norm.weight", [ROLE_GATE] = "ffn_gate.weight",
-    [ROLE_UP] = "ffn_up.weight",         [ROLE_GATE_BIAS] = "ffn_gate.bias",
-    [ROLE_UP_BIAS] = "ffn_up.bias",      [ROLE_DOWN] = "ffn_down.weight",
-    [ROLE_DOWN_BIAS] = "ffn_down.bias",  [ROLE_FINAL_NORM] = "output_norm.weight",
-    [ROLE_LM_HEAD] = "output.weight"};
 
 struct reader {
     struct weights *weights;
@@ -53,11 +42,8 @@ static void close_reader(struct reader *r)
 
 static int find_gguf(const struct weights *w, const struct tensor_spec *t)
 {
-    char name[128];
-    if (t->layer < 0)
-        return weights_find(w, gguf_names[t->role]);
-    (void)snprintf(name, sizeof name, "blk.%d.%s", t->layer, gguf_names[t->role]);
-    return weights_find(w, name);
+    char name[TENSOR_NAME];
+    return gguf_tensor_name(name, t) ? weights_find(w, name) : -1;
 }
 
 /* A name without the family's prefix; the name itself where it has none. */

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "export.h"
+#include "export_private.h"
 #include "model_file.h"
 
 static const char *real_text(char out[32], double value)
@@ -29,8 +29,7 @@ static const char *bool_text(bool value)
     return value ? "true" : "false";
 }
 
-/* An id as the source has it (it may be a list), else ours, else null. */
-static ft_status print_id(struct buffer *b, const char *key, const json_t *source, int64_t id)
+ft_status export_print_id(struct buffer *b, const char *key, const json_t *source, int64_t id)
 {
     const json_t *value = json_object_get(source, key);
     if (!value)
@@ -69,9 +68,9 @@ static ft_status print_llama(struct buffer *b, const struct model_config *c, con
                         "  \"attention_bias\": %s,\n"
                         "  \"attention_dropout\": %s,\n",
                         bool_text(c->attention_bias), real_text(dropout, c->attention_dropout)));
-    FT_TRY(print_id(b, "bos_token_id", source, c->bos));
-    FT_TRY(print_id(b, "eos_token_id", source, c->eos));
-    FT_TRY(print_id(b, "pad_token_id", source, -1));
+    FT_TRY(export_print_id(b, "bos_token_id", source, c->bos));
+    FT_TRY(export_print_id(b, "eos_token_id", source, c->eos));
+    FT_TRY(export_print_id(b, "pad_token_id", source, -1));
     FT_TRY(buffer_print(b,
                         "  \"head_dim\": %d,\n"
                         "  \"hidden_act\": \"silu\",\n"
@@ -90,7 +89,7 @@ static ft_status print_llama(struct buffer *b, const struct model_config *c, con
 static ft_status print_bert(struct buffer *b, const struct model_config *c, const json_t *source)
 {
     char eps[32], hidden[32], attention[32], classifier[32];
-    FT_TRY(print_id(b, "pad_token_id", source, 0));
+    FT_TRY(export_print_id(b, "pad_token_id", source, 0));
     return buffer_print(
         b,
         "  \"attention_probs_dropout_prob\": %s,\n"
@@ -134,7 +133,7 @@ static ft_status print_labels(struct buffer *b, int K, const char *const *names)
     return buffer_print(b, "\n  },\n  \"problem_type\": \"single_label_classification\",\n");
 }
 
-static const char *architecture(const struct model_config *c)
+const char *export_class(const struct model_config *c)
 {
     if (c->head.n_labels > 0 && export_has_class(c))
         return c->is_encoder ? "BertForSequenceClassification" : "LlamaForSequenceClassification";
@@ -144,12 +143,14 @@ static const char *architecture(const struct model_config *c)
 }
 
 static ft_status print_config(struct buffer *b, const struct model_config *c,
-                              const char *const *label_names, const json_t *source)
+                              const struct folder_form *form, const json_t *source)
 {
-    FT_TRY(buffer_print(b, "{\n  \"architectures\": [\n    \"%s\"\n  ],\n", architecture(c)));
+    static const char *const dtypes[] = {
+        [GGML_F32] = "float32", [GGML_F16] = "float16", [GGML_BF16] = "bfloat16"};
+    FT_TRY(buffer_print(b, "{\n  \"architectures\": [\n    \"%s\"\n  ],\n", export_class(c)));
     FT_TRY(c->is_encoder ? print_bert(b, c, source) : print_llama(b, c, source));
     if (c->head.n_labels > 0)
-        FT_TRY(print_labels(b, c->head.n_labels, label_names));
+        FT_TRY(print_labels(b, c->head.n_labels, form->label_names));
     return buffer_print(b,
                         "  \"hidden_size\": %d,\n"
                         "  \"initializer_range\": 0.02,\n"
@@ -158,25 +159,33 @@ static ft_status print_config(struct buffer *b, const struct model_config *c,
                         "  \"model_type\": \"%s\",\n"
                         "  \"num_attention_heads\": %d,\n"
                         "  \"num_hidden_layers\": %d,\n"
-                        "  \"torch_dtype\": \"float32\",\n"
+                        "  \"torch_dtype\": \"%s\",\n"
                         "  \"vocab_size\": %d\n"
                         "}\n",
-                        c->C, c->F, c->T_max, c->is_encoder ? "bert" : "llama", c->Hq, c->L, c->V);
+                        c->C, c->F, c->T_max, c->is_encoder ? "bert" : "llama", c->Hq, c->L,
+                        dtypes[form->type], c->V);
+}
+
+ft_status export_source_config(json_t **out, const char *source_path)
+{
+    char path[FILE_PATH_MAX];
+    *out = NULL;
+    if (!source_path || !file_is_folder(source_path))
+        return FT_OK;
+    FT_TRY(file_join(path, source_path, "config.json"));
+    return json_read_file(out, path, CONFIG_BYTES_MAX);
 }
 
 ft_status export_config(const char *folder, const struct model_config *c,
-                        const char *const *label_names, const char *source_path)
+                        const struct folder_form *form)
 {
     char path[FILE_PATH_MAX];
     struct buffer text = {0};
     json_t *source = NULL;
-    if (source_path && file_is_folder(source_path)) {
-        FT_TRY(file_join(path, source_path, "config.json"));
-        FT_TRY(json_read_file(&source, path, CONFIG_BYTES_MAX));
-    }
+    FT_TRY(export_source_config(&source, form->source_path));
     ft_status status = file_join(path, folder, "config.json");
     if (status == FT_OK)
-        status = print_config(&text, c, label_names, source);
+        status = print_config(&text, c, form, source);
     if (status == FT_OK)
         status = file_replace(path, text.data, text.used);
     json_decref(source);

@@ -29,6 +29,9 @@ ft_status config_get_dim(const json_t *json, const char *key, int max, int absen
 /* A word that must be the one that is supported, where it is there at all. */
 ft_status config_require_word(const json_t *json, const char *key, const char *wanted);
 
+/* What llama3's scaling divides frequency i of a head by; the formula of transformers. */
+double config_llama3_divisor(const struct model_config *c, int i);
+
 /* config_bert.c: config.json of a BERT. */
 ft_status config_from_bert(struct model_config *c, const json_t *json);
 
