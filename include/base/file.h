@@ -50,6 +50,24 @@ ft_status file_write_synced(const char *path, const void *data, size_t bytes);
 /** Writes a file through path.tmp, fsync, rename and fsync of the folder. */
 ft_status file_replace(const char *path, const void *data, size_t bytes);
 
+/** A file that is written under another name until it is whole. */
+struct file_draft {
+    int fd;
+    char path[FILE_PATH_MAX];
+};
+
+/** Creates path.tmp anew for writing. */
+ft_status file_draft_open(struct file_draft *draft, const char *path);
+
+/**
+ * Ends a draft. With FT_OK: fsync, rename to path and fsync of the folder; with a failure, or where
+ * one of these fails, path.tmp is removed and path is as it was.
+ *
+ * @param[in] status how the writing went
+ * @return status, or FT_ERR_IO
+ */
+ft_status file_draft_close(struct file_draft *draft, const char *path, ft_status status);
+
 /** Makes a folder and its parents (0777 & ~umask). FT_ERR_OUTPUT on failure. */
 ft_status file_make_folders(const char *path);
 

@@ -16,6 +16,7 @@ ft_status verb_prepare(struct comm *comm, int argc, char **argv);
 ft_status verb_compare(struct comm *comm, int argc, char **argv);
 ft_status verb_evaluate(struct comm *comm, int argc, char **argv);
 ft_status verb_predict(struct comm *comm, int argc, char **argv);
+ft_status verb_export(struct comm *comm, int argc, char **argv);
 ft_status verb_inspect(struct comm *comm, int argc, char **argv);
 
 #endif

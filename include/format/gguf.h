@@ -17,7 +17,8 @@
 #define GGUF_TEXT_MAX (1 << 20) /**< bytes of a string */
 #define GGUF_COUNT_MAX 65536    /**< metadata entries; tensors */
 
-/** Element types of tensors that are read; the others only have a name. Numbers as in the file. */
+/** Element types that the program names; ggml_type_is_read says which others are read. Numbers as
+ * in the file. */
 enum ggml_type {
     GGML_F32 = 0,
     GGML_F16 = 1,
@@ -107,14 +108,30 @@ const char *ggml_type_name(int type);
 /** Elements and bytes of a block of a type that ggml_type_name knows. */
 void ggml_type_block(int type, int64_t *elements, uint64_t *bytes);
 
+/** Whether ggml_dequantize knows the type: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K to
+ * Q6_K, IQ4_NL, IQ4_XS. */
+bool ggml_type_is_read(int type);
+
 /**
- * Turns n_blocks blocks of a type that is read (F32, F16, BF16, Q8_0, Q4_0, Q4_1) into f32, bit for
- * bit as the `gguf` package of Python does.
+ * Turns n_blocks blocks of a type that is read into f32, bit for bit as the `gguf` package of
+ * Python does; a scale that is not finite gives values that are not.
  *
  * @param[out] out    (n_blocks * elements of a block) f32
  * @param[in]  blocks as in the file; no alignment needed
- * @return false when type is none of these
+ * @return false when the type is not read
  */
 bool ggml_dequantize(float *out, const void *blocks, int64_t n_blocks, int type);
+
+/** Largest size of a value that F32, F16, BF16 or Q8_0 can hold. */
+float ggml_type_largest(int type);
+
+/**
+ * Turns f32 into n_blocks blocks of F32, F16, BF16 (rounded to nearest, ties to even) or Q8_0, bit
+ * for bit as the `gguf` package does.
+ *
+ * @param[in] values (n_blocks * elements of a block) finite, none above ggml_type_largest in size
+ * @return false when the type is none of these
+ */
+bool ggml_quantize(void *blocks, const float *values, int64_t n_blocks, int type);
 
 #endif

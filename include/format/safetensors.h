@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "format/tensor_source.h"
 
 #define SAFETENSORS_HEADER_MAX 100000000 /**< bytes, as the reference has it */
 #define SAFETENSORS_DIMS_MAX 4
@@ -53,27 +54,24 @@ const struct safetensor *safetensors_at(const struct safetensors *file, int inde
 ft_status safetensors_read(const struct safetensors *file, int index, void *out, size_t bytes,
                            uint64_t from);
 
-/** What a tensor to be written is; its data come from the callback. */
+/** What a tensor to be written is; its values come from the callback. */
 struct safetensors_entry {
     const char *name;
     int n_dims;
     int64_t dims[SAFETENSORS_DIMS_MAX];
+    int type; /**< GGML_F32 (0), GGML_F16 or GGML_BF16: the names are the same */
 };
 
-/** Fills out with elements [first, first + n) of entry `index`; called in order. */
-typedef ft_status (*safetensors_source)(void *context, int index, float *out, int64_t first,
-                                        int64_t n);
-
 /**
- * Writes f32 tensors in the order given through path.tmp, fsync, rename and fsync of the folder,
- * with the metadata {"format": "pt"} that transformers expects. Memory: one megabyte beside the
- * header.
+ * Writes tensors in the order given through path.tmp, fsync, rename and fsync of the folder, with
+ * the metadata {"format": "pt"} that transformers expects. Memory: two megabytes beside the header.
  *
  * @param[out] file_bytes size of the file; may be NULL
- * @return FT_OK, FT_ERR_IO, FT_ERR_INTERNAL, or what the source returns
+ * @return FT_OK; FT_ERR_IO; FT_ERR_USAGE naming a tensor with a value too large for its type;
+ *         FT_ERR_INTERNAL (memory, a value that is not finite); what the source returns
  */
 ft_status safetensors_write(const char *path, const struct safetensors_entry *entries,
-                            int n_entries, safetensors_source source, void *context,
+                            int n_entries, tensor_source source, void *context,
                             uint64_t *file_bytes);
 
 #endif

@@ -20,12 +20,10 @@ enum weight_type {
     WEIGHT_F32,
     WEIGHT_F16,
     WEIGHT_BF16,
-    WEIGHT_I32, /**< raw only */
-    WEIGHT_I64, /**< raw only */
-    WEIGHT_Q8_0,
-    WEIGHT_Q4_0,
-    WEIGHT_Q4_1,
-    WEIGHT_OTHER /**< known to the format, not read here */
+    WEIGHT_I32,       /**< raw only */
+    WEIGHT_I64,       /**< raw only */
+    WEIGHT_QUANTISED, /**< in blocks, of a GGUF file */
+    WEIGHT_OTHER      /**< known to the format, not read here */
 };
 
 struct weight_info {

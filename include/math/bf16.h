@@ -13,9 +13,7 @@ static inline float bf16_to_f32(uint16_t half)
 /** Rounds to nearest, ties to even; infinity stays, NaN becomes a quiet NaN. */
 static inline uint16_t bf16_from_f32(float value)
 {
-    const uint32_t bits = dtype_bits_from_f32(value);
-    const uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
-    return (uint16_t)((bits & 0x7fffffffu) > 0x7f800000u ? (bits >> 16 | 0x40u) : rounded);
+    return dtype_bf16_from_f32(value);
 }
 
 #endif

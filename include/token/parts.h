@@ -12,6 +12,15 @@
 #include "token/wordpiece.h"
 
 struct hash_state;
+struct gguf_writer;
+
+/** Types of tokens in a GGUF file (tokenizer.ggml.token_type). */
+enum {
+    GGUF_TOKEN_NORMAL = 1,
+    GGUF_TOKEN_CONTROL = 3,
+    GGUF_TOKEN_USER_DEFINED = 4,
+    GGUF_TOKEN_UNUSED = 5
+};
 
 /** One kind of tokenizer: what it does between the added tokens. */
 struct tokenizer_model {
@@ -31,6 +40,9 @@ struct tokenizer_model {
     ft_status (*share)(struct tokenizer *copy, const struct tokenizer *t);
     /** Appends the members normalizer, pre_tokenizer, decoder and model of a tokenizer.json. */
     ft_status (*write)(const struct tokenizer *t, struct buffer *out);
+    /** Adds the model's own entries to a GGUF file: all but tokens, their types and their roles.
+     * FT_ERR_USAGE where the file cannot say what t does. NULL: llama.cpp has no such kind. */
+    ft_status (*put_gguf)(const struct tokenizer *t, struct gguf_writer *w);
     const char *(*describe)(const struct tokenizer *t);
 };
 

@@ -132,4 +132,26 @@ const char *tokenizer_kind(const struct tokenizer *t);
  */
 ft_status tokenizer_write(const struct tokenizer *t, const char *folder);
 
+/** What tokenizer_write says as "model_max_length": tokens to which texts shall be cut. */
+void tokenizer_set_length_max(struct tokenizer *t, int64_t n);
+
+struct gguf_writer;
+
+/** FT_ERR_USAGE where tokenizer_put_gguf has no form for the kind of a folder's tokenizer. */
+ft_status tokenizer_check_gguf(const struct tokenizer *t, const char *model_path);
+
+/**
+ * Adds the tokenizer to the metadata of a GGUF file, chat template included.
+ *
+ * From a .gguf file its own entries are repeated as they are; of a folder's tokenizer they are made
+ * as llama.cpp's converter makes them.
+ *
+ * @param[in] model_path where t was opened
+ * @param[in] n_tokens   rows of the model's embedding, at least tokenizer_vocab_size
+ * @return FT_OK; FT_ERR_USAGE where GGUF cannot say what the tokenizer does; FT_ERR_INPUT,
+ *         FT_ERR_IO (the .gguf file); FT_ERR_INTERNAL (memory)
+ */
+ft_status tokenizer_put_gguf(const struct tokenizer *t, struct gguf_writer *w,
+                             const char *model_path, int n_tokens);
+
 #endif

@@ -4,6 +4,7 @@
 #define FT_TRAIN_CLASSIFIER_H
 
 #include "model/head_file.h"
+#include "train/run_weights.h"
 #include "train/session.h"
 
 struct classifier {
@@ -26,6 +27,16 @@ struct classifier {
  *         learnt there yet, or the model is not the one that the head was made for; FT_ERR_IO
  */
 ft_status classifier_open(struct classifier *c, struct comm *solo, const struct settings *settings);
+
+/**
+ * As classifier_open with weights of choice, and in f32 whatever model.precision says.
+ *
+ * @param[in]  choice mode transfer: its one head is all there is, another choice is FT_ERR_USAGE
+ * @param[out] found  what was loaded; mode transfer: head.h5
+ */
+ft_status classifier_open_exact(struct classifier *c, struct comm *solo,
+                                const struct settings *settings,
+                                const struct weights_choice *choice, struct weights_found *found);
 
 /** (n_segments, K) logits of the documents of a batch. Borrowed until the next call; no allocation.
  */

@@ -172,6 +172,35 @@ ft_status file_replace(const char *path, const void *data, size_t bytes)
     return file_sync(folder);
 }
 
+ft_status file_draft_open(struct file_draft *draft, const char *path)
+{
+    const int n = snprintf(draft->path, sizeof draft->path, "%s.tmp", path);
+    if (n < 0 || n >= FILE_PATH_MAX)
+        return ft_fail(FT_ERR_USAGE, "path too long: %.80s...", path);
+    draft->fd = open(draft->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+    return draft->fd >= 0
+               ? FT_OK
+               : ft_fail(FT_ERR_IO, "cannot create %s: %s", draft->path, strerror(errno));
+}
+
+ft_status file_draft_close(struct file_draft *draft, const char *path, ft_status status)
+{
+    char folder[FILE_PATH_MAX];
+    if (status == FT_OK && fsync(draft->fd) != 0)
+        status = ft_fail(FT_ERR_IO, "cannot sync %s: %s", draft->path, strerror(errno));
+    if (close(draft->fd) != 0 && status == FT_OK)
+        status = ft_fail(FT_ERR_IO, "cannot close %s: %s", draft->path, strerror(errno));
+    if (status == FT_OK && rename(draft->path, path) != 0)
+        status =
+            ft_fail(FT_ERR_IO, "cannot rename %s to %s: %s", draft->path, path, strerror(errno));
+    if (status != FT_OK) {
+        (void)unlink(draft->path);
+        return status;
+    }
+    file_folder(folder, path);
+    return file_sync(folder);
+}
+
 ft_status file_make_folders(const char *path)
 {
     char part[FILE_PATH_MAX];

@@ -39,6 +39,21 @@ const struct verb cli_verbs[] = {
      "are answered one by one: the program can stand in a pipe. A text without tokens gets null.\n"
      "Weights: the best checkpoint, else the newest; mode transfer: head.h5 on model.path. Rank 0\n"
      "works alone.\n"},
+    {"export", verb_export,
+     "RUN_DIR OUT [--format hf|gguf] [--type fp32|bf16|fp16|q8_0] [--step N | --best]",
+     "what a run has learnt as a model folder or a GGUF file for other programs",
+     "RUN_DIR: output.dir of a run, wherever it is now. OUT does not exist; it becomes a folder "
+     "for\n"
+     "transformers (for a classification whose head transformers does not have: for\n"
+     "sentence-transformers), or, where it ends in .gguf, a file for llama.cpp and its relatives,\n"
+     "tokenizer and chat template included. Types: a folder fp32 (default), bf16 or fp16; GGUF "
+     "fp16\n"
+     "(default), fp32, bf16 or q8_0, vectors always fp32. Weights: --best the best checkpoint,\n"
+     "--step N that of step N; neither: the best, else the newest, else final/; mode transfer:\n"
+     "head.h5 on model.path. What was written is read back and its logits on fixed prompts are\n"
+     "compared with the trained model's: a model that differs is not kept. Prints one JSON line "
+     "to\n"
+     "stdout. Rank 0 works alone.\n"},
     {"inspect", verb_inspect, "PATH",
      "what a model folder, GGUF file, token shard, checkpoint, run folder or head.h5 holds",
      "Prints to stdout; reads only.\n"},

@@ -7,8 +7,6 @@
  */
 #include "format/safetensors.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,9 +15,11 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/size.h"
+#include "format/gguf.h"
 #include "format/json.h"
+#include "tensor_data.h"
 
-enum { NAME_MAX_BYTES = 1024, CHUNK = 1 << 18 };
+enum { NAME_MAX_BYTES = 1024 };
 
 struct safetensors {
     char *path;
@@ -310,21 +310,30 @@ static int64_t count_elements(const struct safetensors_entry *entry)
     return n;
 }
 
+static uint64_t data_bytes(const struct safetensors_entry *entry)
+{
+    int64_t elements;
+    uint64_t bytes;
+    ggml_type_block(entry->type, &elements, &bytes);
+    return (uint64_t)(count_elements(entry) / elements) * bytes;
+}
+
 /* The header as text, padded so that the data start at a multiple of 8. Gives *out (mem_free). */
 static ft_status make_header(char **out, size_t *bytes, const struct safetensors_entry *entries,
                              int n)
 {
-    int64_t end = 0;
+    uint64_t end = 0;
     int failed = 0;
     json_t *header = json_pack("{s:{s:s}}", "__metadata__", "format", "pt");
     for (int i = 0; i < n; i++) {
-        const int64_t begin = end;
+        const uint64_t begin = end;
         json_t *shape = json_array();
         for (int d = 0; d < entries[i].n_dims; d++)
             failed |= json_array_append_new(shape, json_integer(entries[i].dims[d]));
-        end += count_elements(&entries[i]) * 4;
-        json_t *entry = json_pack("{s:s, s:o, s:[I, I]}", "dtype", "F32", "shape", shape,
-                                  "data_offsets", (json_int_t)begin, (json_int_t)end);
+        end += data_bytes(&entries[i]);
+        json_t *entry =
+            json_pack("{s:s, s:o, s:[I, I]}", "dtype", ggml_type_name(entries[i].type), "shape",
+                      shape, "data_offsets", (json_int_t)begin, (json_int_t)end);
         failed |= json_object_set_new(header, entries[i].name, entry);
     }
     const size_t text_bytes = json_dumpb(header, NULL, 0, JSON_COMPACT);
@@ -338,67 +347,44 @@ static ft_status make_header(char **out, size_t *bytes, const struct safetensors
     return *out ? FT_OK : ft_fail(FT_ERR_INTERNAL, "out of memory: header of a safetensors file");
 }
 
-static ft_status write_data(int fd, const char *path, const struct safetensors_entry *entries,
-                            int n, safetensors_source source, void *context)
+static ft_status write_data(struct tensor_sink *sink, const struct safetensors_entry *entries,
+                            int n)
 {
-    float *chunk = mem_alloc_raw(CHUNK, sizeof *chunk);
-    ft_status status = chunk ? FT_OK : FT_ERR_INTERNAL;
-    for (int i = 0; i < n && status == FT_OK; i++) {
-        const int64_t total = count_elements(&entries[i]);
-        for (int64_t first = 0; first < total && status == FT_OK; first += CHUNK) {
-            const int64_t count = total - first < CHUNK ? total - first : CHUNK;
-            status = source(context, i, chunk, first, count);
-            if (status == FT_OK)
-                status = file_write_all(fd, chunk, (size_t)count * sizeof *chunk, path);
-        }
-    }
-    mem_free(chunk);
+    ft_status status = tensor_sink_open(sink);
+    for (int i = 0; i < n && status == FT_OK; i++)
+        status =
+            tensor_sink_put(sink, i, entries[i].name, count_elements(&entries[i]), entries[i].type);
+    tensor_sink_close(sink);
     return status;
-}
-
-static ft_status commit(int fd, ft_status status, const char *temporary, const char *path)
-{
-    char folder[FILE_PATH_MAX];
-    if (status == FT_OK && fsync(fd) != 0)
-        status = ft_fail(FT_ERR_IO, "cannot sync %s: %s", temporary, strerror(errno));
-    if (close(fd) != 0 && status == FT_OK)
-        status = ft_fail(FT_ERR_IO, "cannot close %s: %s", temporary, strerror(errno));
-    if (status == FT_OK && rename(temporary, path) != 0)
-        status = ft_fail(FT_ERR_IO, "cannot rename %s to %s: %s", temporary, path, strerror(errno));
-    if (status != FT_OK) {
-        (void)unlink(temporary);
-        return status;
-    }
-    file_folder(folder, path);
-    return file_sync(folder);
 }
 
 ft_status safetensors_write(const char *path, const struct safetensors_entry *entries,
-                            int n_entries, safetensors_source source, void *context,
+                            int n_entries, tensor_source source, void *context,
                             uint64_t *file_bytes)
 {
-    char temporary[FILE_PATH_MAX], *header;
+    struct file_draft draft;
+    char *header;
     size_t bytes;
-    if (snprintf(temporary, sizeof temporary, "%s.tmp", path) >= FILE_PATH_MAX)
-        return ft_fail(FT_ERR_USAGE, "path too long: %.80s...", path);
     FT_TRY(make_header(&header, &bytes, entries, n_entries));
     const uint64_t length = bytes;
-    const int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
-    ft_status status =
-        fd >= 0 ? FT_OK : ft_fail(FT_ERR_IO, "cannot create %s: %s", temporary, strerror(errno));
+    ft_status status = file_draft_open(&draft, path);
+    if (status != FT_OK) {
+        mem_free(header);
+        return status;
+    }
+    struct tensor_sink sink = {
+        .fd = draft.fd, .path = draft.path, .source = source, .context = context};
+    status = file_write_all(draft.fd, &length, sizeof length, draft.path);
     if (status == FT_OK)
-        status = file_write_all(fd, &length, sizeof length, temporary);
-    if (status == FT_OK)
-        status = file_write_all(fd, header, bytes, temporary);
+        status = file_write_all(draft.fd, header, bytes, draft.path);
     mem_free(header);
     if (status == FT_OK)
-        status = write_data(fd, temporary, entries, n_entries, source, context);
-    if (fd >= 0)
-        status = commit(fd, status, temporary, path);
-    if (file_bytes && status == FT_OK) {
+        status = write_data(&sink, entries, n_entries);
+    FT_TRY(file_draft_close(&draft, path, status));
+    if (file_bytes) {
         *file_bytes = 8 + bytes;
         for (int i = 0; i < n_entries; i++)
-            *file_bytes += (uint64_t)count_elements(&entries[i]) * 4;
+            *file_bytes += data_bytes(&entries[i]);
     }
-    return status;
+    return FT_OK;
 }

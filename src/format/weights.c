@@ -34,27 +34,27 @@ struct weights {
     struct place *places;      /* the same order */
 };
 
-struct type_row {
+/* Types of safetensors files by ggml's number, and what each is here. */
+static const struct {
     const char *name;
-    int type, ggml_type;
-};
+    int ggml_type;
+    enum weight_type type;
+} type_rows[] = {{"F32", GGML_F32, WEIGHT_F32},
+                 {"F16", GGML_F16, WEIGHT_F16},
+                 {"BF16", GGML_BF16, WEIGHT_BF16},
+                 {"I32", GGML_I32, WEIGHT_I32},
+                 {"I64", GGML_I64, WEIGHT_I64}};
 
-static const struct type_row type_rows[] = {
-    {"F32", WEIGHT_F32, GGML_F32},    {"F16", WEIGHT_F16, GGML_F16},
-    {"BF16", WEIGHT_BF16, GGML_BF16}, {"I32", WEIGHT_I32, -1},
-    {"I64", WEIGHT_I64, -1},          {"Q8_0", WEIGHT_Q8_0, GGML_Q8_0},
-    {"Q4_0", WEIGHT_Q4_0, GGML_Q4_0}, {"Q4_1", WEIGHT_Q4_1, GGML_Q4_1}};
-
-static void set_type(struct weight_info *info, struct place *place, const char *name)
+static void set_type(struct weight_info *info, struct place *place, const char *name, int ggml_type)
 {
     info->type_name = name;
-    info->type = WEIGHT_OTHER;
-    place->ggml_type = -1;
+    info->type = ggml_type_is_read(ggml_type) ? WEIGHT_QUANTISED : WEIGHT_OTHER;
     for (size_t i = 0; i < sizeof type_rows / sizeof type_rows[0]; i++)
         if (strcmp(type_rows[i].name, name) == 0) {
             info->type = type_rows[i].type;
-            place->ggml_type = type_rows[i].ggml_type;
+            ggml_type = type_rows[i].ggml_type;
         }
+    place->ggml_type = ggml_type_is_read(ggml_type) ? ggml_type : -1;
 }
 
 static void add_gguf(struct weights *w)
@@ -69,7 +69,7 @@ static void add_gguf(struct weights *w)
         info->n_elements = t->n_elements;
         info->bytes = t->bytes;
         w->places[w->n] = (struct place){.index = i, .offset = t->offset};
-        set_type(info, &w->places[w->n], ggml_type_name(t->type));
+        set_type(info, &w->places[w->n], ggml_type_name(t->type), t->type);
     }
 }
 
@@ -84,7 +84,7 @@ static void add_safetensors(struct weights *w, struct safetensors *file)
         info->n_elements = t->n_elements;
         info->bytes = t->bytes;
         w->places[w->n] = (struct place){.file = file, .index = i};
-        set_type(info, &w->places[w->n], t->dtype);
+        set_type(info, &w->places[w->n], t->dtype, -1);
     }
 }
 
@@ -339,8 +339,9 @@ ft_status weights_read_f32(const struct weights *w, int index, float *out)
     if (type < 0)
         return ft_fail(
             FT_ERR_INPUT,
-            "%s: tensor %s has type %s, which is not read; F32, F16, BF16, Q8_0, Q4_0 and "
-            "Q4_1 are: fetch or convert the model in one of these",
+            "%s: tensor %s has type %s, which is not read; F32, F16, BF16, Q8_0, Q4_0, Q4_1, "
+            "Q5_0, Q5_1, Q2_K to Q6_K, IQ4_NL and IQ4_XS are: fetch or convert the model in one "
+            "of these",
             w->path, info->name, info->type_name);
     if (type == GGML_F32)
         return read_bytes(w, index, out, (size_t)info->bytes, 0);

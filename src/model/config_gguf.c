@@ -179,8 +179,7 @@ static ft_status get_scaling(struct rope_config *r, const struct model_config *c
     return FT_OK;
 }
 
-/* What llama3's scaling divides frequency i of a head by; the formula of transformers. */
-static double llama3_divisor(const struct rope_config *r, int rotary, int i)
+double rope_llama3_divisor(const struct rope_config *r, int rotary, int i)
 {
     const double pi = 3.14159265358979323846;
     const double wavelength = 2 * pi * pow(r->theta, 2.0 * i / rotary);
@@ -210,7 +209,7 @@ static ft_status find_llama3(struct rope_config *r, int rotary, const char *path
         bool fits = true;
         r->original_positions = positions;
         for (int i = 0; i < r->n_divisors && fits; i++)
-            fits = fabs(llama3_divisor(r, rotary, i) - r->divisor[i]) <= 1e-4 * r->divisor[i];
+            fits = fabs(rope_llama3_divisor(r, rotary, i) - r->divisor[i]) <= 1e-4 * r->divisor[i];
         if (fits)
             return FT_OK;
     }

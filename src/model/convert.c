@@ -42,8 +42,7 @@ static void close_reader(struct reader *r)
 static int find_gguf(const struct reader *r, const struct tensor_spec *t)
 {
     char name[TENSOR_NAME];
-    gguf_tensor_name(name, r->config, t);
-    return weights_find(r->weights, name);
+    return gguf_tensor_name(name, r->config, t) ? weights_find(r->weights, name) : -1;
 }
 
 /* A name without the family's prefix; the name itself where it has none. */

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "export.h"
+#include "export_private.h"
 #include "family.h"
 #include "model_file.h"
 
@@ -30,8 +30,7 @@ static const char *bool_text(bool value)
     return value ? "true" : "false";
 }
 
-/* An id as the source has it (it may be a list), else ours, else null. */
-static ft_status print_id(struct buffer *b, const char *key, const json_t *source, int64_t id)
+ft_status export_print_id(struct buffer *b, const char *key, const json_t *source, int64_t id)
 {
     const json_t *value = json_object_get(source, key);
     if (!value)
@@ -135,7 +134,7 @@ static ft_status print_key(struct buffer *b, const struct config_key *key,
         return buffer_print(b, "  \"%s\": \"%s\",\n", key->name,
                             function_name(*(const enum function *)at));
     case KEY_ID:
-        return print_id(b, key->name, source, *(const int64_t *)at);
+        return export_print_id(b, key->name, source, *(const int64_t *)at);
     case KEY_FIXED: /* the default */
         break;
     }
@@ -148,10 +147,10 @@ static ft_status print_other_ids(struct buffer *b, const struct model_config *c,
 {
     static const char *const keys[] = {"bos_token_id", "eos_token_id", "cls_token_id",
                                        "sep_token_id"};
-    FT_TRY(print_id(b, "pad_token_id", source, c->is_encoder ? 0 : -1));
+    FT_TRY(export_print_id(b, "pad_token_id", source, c->is_encoder ? 0 : -1));
     for (int i = 0; i < 4; i++)
         if (json_object_get(source, keys[i]) && (c->is_encoder || i >= 2))
-            FT_TRY(print_id(b, keys[i], source, -1));
+            FT_TRY(export_print_id(b, keys[i], source, -1));
     return FT_OK;
 }
 
@@ -198,7 +197,7 @@ static ft_status print_labels(struct buffer *b, int K, const char *const *names)
     return buffer_print(b, "\n  },\n  \"problem_type\": \"single_label_classification\",\n");
 }
 
-static const char *architecture(const struct model_config *c)
+const char *export_class(const struct model_config *c)
 {
     const struct family *f = family_of(c);
     if (c->head.n_labels > 0)
@@ -207,33 +206,42 @@ static const char *architecture(const struct model_config *c)
 }
 
 static ft_status print_config(struct buffer *b, const struct model_config *c,
-                              const char *const *label_names, const json_t *source)
+                              const struct folder_form *form, const json_t *source)
 {
-    FT_TRY(buffer_print(b, "{\n  \"architectures\": [\n    \"%s\"\n  ],\n", architecture(c)));
+    static const char *const dtypes[] = {
+        [GGML_F32] = "float32", [GGML_F16] = "float16", [GGML_BF16] = "bfloat16"};
+    FT_TRY(buffer_print(b, "{\n  \"architectures\": [\n    \"%s\"\n  ],\n", export_class(c)));
     FT_TRY(print_keys(b, c, source));
     if (c->head.n_labels > 0)
-        FT_TRY(print_labels(b, c->head.n_labels, label_names));
+        FT_TRY(print_labels(b, c->head.n_labels, form->label_names));
     return buffer_print(b,
                         "  \"initializer_range\": 0.02,\n"
                         "  \"model_type\": \"%s\",\n"
-                        "  \"torch_dtype\": \"float32\"\n"
+                        "  \"torch_dtype\": \"%s\"\n"
                         "}\n",
-                        c->family);
+                        c->family, dtypes[form->type]);
+}
+
+ft_status export_source_config(json_t **out, const char *source_path)
+{
+    char path[FILE_PATH_MAX];
+    *out = NULL;
+    if (!source_path || !file_is_folder(source_path))
+        return FT_OK;
+    FT_TRY(file_join(path, source_path, "config.json"));
+    return json_read_file(out, path, CONFIG_BYTES_MAX);
 }
 
 ft_status export_config(const char *folder, const struct model_config *c,
-                        const char *const *label_names, const char *source_path)
+                        const struct folder_form *form)
 {
     char path[FILE_PATH_MAX];
     struct buffer text = {0};
     json_t *source = NULL;
-    if (source_path && file_is_folder(source_path)) {
-        FT_TRY(file_join(path, source_path, "config.json"));
-        FT_TRY(json_read_file(&source, path, CONFIG_BYTES_MAX));
-    }
+    FT_TRY(export_source_config(&source, form->source_path));
     ft_status status = file_join(path, folder, "config.json");
     if (status == FT_OK)
-        status = print_config(&text, c, label_names, source);
+        status = print_config(&text, c, form, source);
     if (status == FT_OK)
         status = file_replace(path, text.data, text.used);
     json_decref(source);

@@ -15,29 +15,31 @@
 
 #include "base/file.h"
 #include "base/mem.h"
-#include "export.h"
+#include "export_private.h"
 #include "names.h"
-
-/* One dense module: where its tensors are, and PyTorch's class of what follows. */
-struct dense {
-    int weight_role;
-    const char *function;
-};
 
 static const char *const function_classes[N_FUNCTIONS] = {
     [FUNCTION_GELU] = "torch.nn.modules.activation.GELU",
     [FUNCTION_RELU] = "torch.nn.modules.activation.ReLU",
     [FUNCTION_TANH] = "torch.nn.modules.activation.Tanh"};
 
-static int list_denses(struct dense out[3], const struct layout *l, const struct model_config *c)
+int export_list_denses(struct dense_module out[DENSE_MODULES_MAX], const struct layout *l,
+                       const struct model_config *c)
 {
     int n = 0;
     if (layout_offset(l, ROLE_POOLER, -1) >= 0)
-        out[n++] = (struct dense){ROLE_POOLER, function_classes[FUNCTION_TANH]};
+        out[n++] = (struct dense_module){ROLE_POOLER, function_classes[FUNCTION_TANH]};
     if (layout_offset(l, ROLE_HEAD_DENSE, -1) >= 0)
-        out[n++] = (struct dense){ROLE_HEAD_DENSE, function_classes[c->head_function]};
-    out[n++] = (struct dense){ROLE_HEAD_OUT, "torch.nn.modules.linear.Identity"};
+        out[n++] = (struct dense_module){ROLE_HEAD_DENSE, function_classes[c->head_function]};
+    out[n++] = (struct dense_module){ROLE_HEAD_OUT, "torch.nn.modules.linear.Identity"};
     return n;
+}
+
+ft_status export_dense_folder(char out[FILE_PATH_MAX], const char *folder, int index)
+{
+    char name[32];
+    (void)snprintf(name, sizeof name, "%d_Dense", 2 + index);
+    return file_join(out, folder, name);
 }
 
 static ft_status write_text(const char *folder, const char *name, const struct buffer *text)
@@ -45,12 +47,6 @@ static ft_status write_text(const char *folder, const char *name, const struct b
     char path[FILE_PATH_MAX];
     FT_TRY(file_join(path, folder, name));
     return file_replace(path, text->data, text->used);
-}
-
-static ft_status make_folder(char out[FILE_PATH_MAX], const char *folder, const char *name)
-{
-    FT_TRY(file_join(out, folder, name));
-    return file_make_folders(out);
 }
 
 static ft_status write_list(const char *folder, int n_denses)
@@ -81,7 +77,8 @@ static ft_status write_pooling(const char *folder, const struct model_config *c)
     char place[FILE_PATH_MAX];
     struct buffer text = {0};
     const enum pooling pooling = c->head.pooling;
-    FT_TRY(make_folder(place, folder, "1_Pooling"));
+    FT_TRY(file_join(place, folder, "1_Pooling"));
+    FT_TRY(file_make_folders(place));
     ft_status status = buffer_print(&text,
                                     "{\n"
                                     "  \"word_embedding_dimension\": %d,\n"
@@ -100,27 +97,27 @@ static ft_status write_pooling(const char *folder, const struct model_config *c)
     return status == FT_OK ? file_sync(place) : status;
 }
 
-static const struct tensor_spec *find_role(const struct layout *l, int role)
+/* Values of the tensor with a role; NULL where there is none. */
+static const float *find_values(const struct model_tensors *m, int role)
 {
-    for (int i = 0; i < l->n_tensors; i++)
-        if (l->tensors[i].role == role)
-            return &l->tensors[i];
-    return NULL;
+    const struct tensor_spec *t = export_find_role(m->layout, role);
+    return t ? m->values[t - m->layout->tensors] : NULL;
 }
 
-static ft_status write_dense(const char *folder, int number, const struct dense *dense,
-                             const struct layout *l, const float *params)
+static ft_status write_dense(const char *folder, int index, const struct dense_module *dense,
+                             const struct model_tensors *m, int type)
 {
-    char name[32], place[FILE_PATH_MAX];
+    char place[FILE_PATH_MAX];
     struct buffer text = {0};
-    const struct tensor_spec *bias = find_role(l, dense->weight_role + 1);
-    struct tensor_spec tensors[2] = {*find_role(l, dense->weight_role)};
-    if (bias)
-        tensors[1] = *bias;
+    const struct tensor_spec *weight = export_find_role(m->layout, dense->weight_role),
+                             *bias = export_find_role(m->layout, dense->weight_role + 1);
+    struct tensor_spec tensors[2] = {*weight, bias ? *bias : *weight};
+    const float *values[2] = {find_values(m, dense->weight_role),
+                              find_values(m, dense->weight_role + 1)};
     (void)snprintf(tensors[0].name, sizeof tensors[0].name, "linear.weight");
     (void)snprintf(tensors[1].name, sizeof tensors[1].name, "linear.bias");
-    (void)snprintf(name, sizeof name, "%d_Dense", number);
-    FT_TRY(make_folder(place, folder, name));
+    FT_TRY(export_dense_folder(place, folder, index));
+    FT_TRY(file_make_folders(place));
     ft_status status = buffer_print(&text,
                                     "{\n"
                                     "  \"in_features\": %lld,\n"
@@ -134,17 +131,17 @@ static ft_status write_dense(const char *folder, int number, const struct dense 
         status = write_text(place, "config.json", &text);
     buffer_clear(&text);
     if (status == FT_OK)
-        status = export_tensors(place, "model.safetensors", tensors, bias ? 2 : 1, params);
+        status = export_tensors(place, "model.safetensors", tensors, values, bias ? 2 : 1, type);
     return status == FT_OK ? file_sync(place) : status;
 }
 
 /* The table without the head, names without the family's prefix. */
-static ft_status write_backbone(const char *folder, const struct layout *l,
-                                const struct model_config *c, const float *params,
-                                int64_t shard_bytes)
+static ft_status write_backbone(const char *folder, const struct model_tensors *m,
+                                const struct folder_form *form)
 {
     struct layout backbone = {0};
-    const size_t prefix = strlen(tensor_prefix(c));
+    const struct layout *l = m->layout;
+    const size_t prefix = strlen(tensor_prefix(m->config));
     FT_TRY(FT_ALLOC(backbone.tensors, l->n_tensors));
     for (int i = 0; i < l->n_tensors && l->tensors[i].role < ROLE_HEAD_DENSE; i++) {
         struct tensor_spec *t = &backbone.tensors[backbone.n_tensors++];
@@ -152,19 +149,34 @@ static ft_status write_backbone(const char *folder, const struct layout *l,
         (void)snprintf(t->name, sizeof t->name, "%s", l->tensors[i].name + prefix);
         backbone.N += t->n;
     }
-    const ft_status status = model_write_weights(folder, &backbone, params, shard_bytes);
+    const ft_status status = export_weights(folder, &backbone, m->values, form);
     mem_free(backbone.tensors);
     return status;
 }
 
-ft_status export_modules(const char *folder, const struct layout *layout,
-                         const struct model_config *c, const float *params, int64_t shard_bytes)
+/* Texts are cut as in training. */
+static ft_status write_length(const char *folder, int seq_len)
 {
-    struct dense denses[3];
-    const int n = list_denses(denses, layout, c);
-    FT_TRY(write_backbone(folder, layout, c, params, shard_bytes));
-    FT_TRY(write_pooling(folder, c));
+    struct buffer text = {0};
+    if (seq_len == 0)
+        return FT_OK;
+    ft_status status = buffer_print(
+        &text, "{\n  \"max_seq_length\": %d,\n  \"do_lower_case\": false\n}\n", seq_len);
+    if (status == FT_OK)
+        status = write_text(folder, "sentence_bert_config.json", &text);
+    buffer_clear(&text);
+    return status;
+}
+
+ft_status export_modules(const char *folder, const struct model_tensors *m,
+                         const struct folder_form *form)
+{
+    struct dense_module denses[DENSE_MODULES_MAX];
+    const int n = export_list_denses(denses, m->layout, m->config);
+    FT_TRY(write_backbone(folder, m, form));
+    FT_TRY(write_pooling(folder, m->config));
     for (int i = 0; i < n; i++)
-        FT_TRY(write_dense(folder, 2 + i, &denses[i], layout, params));
+        FT_TRY(write_dense(folder, i, &denses[i], m, form->type));
+    FT_TRY(write_length(folder, form->seq_len));
     return write_list(folder, n);
 }

@@ -16,6 +16,7 @@
 
 #include "base/mem.h"
 #include "family.h"
+#include "model/export.h"
 
 static const char *const names[N_ROLES] = {[ROLE_EMBED] = "token_embd.weight",
                                            [ROLE_POSITIONS] = "position_embd.weight",
@@ -57,15 +58,18 @@ static const char *fused_name(const struct model_config *c, int role)
     return NULL;
 }
 
-void gguf_tensor_name(char name[TENSOR_NAME], const struct model_config *c,
+bool gguf_tensor_name(char name[TENSOR_NAME], const struct model_config *c,
                       const struct tensor_spec *t)
 {
     const char *fused = fused_name(c, t->role);
-    const char *inner = fused ? fused : names[t->role] ? names[t->role] : "";
+    const char *inner = fused ? fused : names[t->role];
+    if (!inner)
+        return false;
     if (t->layer < 0)
         (void)snprintf(name, TENSOR_NAME, "%s", inner);
     else
         (void)snprintf(name, TENSOR_NAME, "blk.%d.%s", t->layer, inner);
+    return true;
 }
 
 bool gguf_is_turned(const struct model_config *c, const struct tensor_spec *t)
@@ -73,102 +77,86 @@ bool gguf_is_turned(const struct model_config *c, const struct tensor_spec *t)
     return c->transposed && t->layer >= 0 && t->n_dims == 2;
 }
 
-/* Rows of x, each `width` elements: row to_of(i) of the result is row i, in groups of `group` rows.
- */
-struct row_map {
-    const struct model_config *config;
-    int64_t (*file_row)(const struct model_config *c, int64_t row); /* of the table's row */
-    int64_t group, width;
-};
-
-static ft_status move_rows(float *x, const struct row_map *map, int64_t n_rows, bool to_file)
+/* The table's row of the file's row r. */
+static int64_t table_row(const struct model_config *c, const struct tensor_spec *t, int64_t r)
 {
-    float *copy;
-    const int64_t width = map->width;
-    FT_TRY(FT_ALLOC(copy, map->group * width));
-    for (int64_t first = 0; first < n_rows; first += map->group, x += map->group * width) {
-        memcpy(copy, x, (size_t)(map->group * width) * sizeof *x);
-        for (int64_t row = 0; row < map->group; row++) {
-            const int64_t other = map->file_row(map->config, row);
-            memcpy(x + (to_file ? other : row) * width, copy + (to_file ? row : other) * width,
-                   (size_t)width * sizeof *x);
-        }
+    const enum gguf_order order = family_of(c)->gguf_order;
+    const bool is_q = t->role == ROLE_Q || t->role == ROLE_Q_BIAS;
+    const bool is_k = t->role == ROLE_K || t->role == ROLE_K_BIAS;
+    const int64_t D = c->D, i = r % D;
+    if (order == GGUF_LLAMA && (is_q || is_k))
+        return r - i + i % 2 * (D / 2) + i / 2;
+    if (order == GGUF_NEOX && is_q)
+        return (3 * (r / D % c->Hq) + r / D / c->Hq) * D + i;
+    return r;
+}
+
+/* What the file's values are more than the table's. */
+static float shift_of(const struct model_config *c, const struct tensor_spec *t)
+{
+    const bool is_norm = t->role == ROLE_ATTN_NORM || t->role == ROLE_Q_NORM ||
+                         t->role == ROLE_K_NORM || t->role == ROLE_ATTN_OUT_NORM ||
+                         t->role == ROLE_MLP_NORM || t->role == ROLE_MLP_OUT_NORM ||
+                         t->role == ROLE_FINAL_NORM;
+    return family_of(c)->gguf_order == GGUF_GEMMA && is_norm ? 1.0f : 0.0f;
+}
+
+/* Where the file's element e is in the table, and how many follow it there as in the file. */
+static int64_t table_element(const struct model_config *c, const struct tensor_spec *t, int64_t e,
+                             int64_t *run)
+{
+    const bool is_turned = gguf_is_turned(c, t);
+    const int64_t width = t->dims[is_turned ? 0 : 1], row = e / width, column = e % width;
+    if (is_turned) {
+        *run = 1;
+        return column * t->dims[1] + row;
     }
-    mem_free(copy);
-    return FT_OK;
+    *run = width - column;
+    return table_row(c, t, row) * width + column;
 }
 
-/* Within a head. */
-static int64_t llama_row(const struct model_config *c, int64_t row)
+void gguf_order_give(float *out, const float *x, int64_t first, int64_t n,
+                     const struct model_config *c, const struct tensor_spec *t)
 {
-    const int64_t half = c->D / 2;
-    return 2 * (row % half) + row / half;
+    const float shift = shift_of(c, t);
+    for (int64_t k = 0, run = 1; k < n; k += run) {
+        const int64_t from = table_element(c, t, first + k, &run);
+        run = run < n - k ? run : n - k;
+        memcpy(out + k, x + from, (size_t)run * sizeof *out);
+    }
+    for (int64_t k = 0; k < (shift > 0 ? n : 0); k++)
+        out[k] += shift;
 }
 
-/* In the whole fused tensor. */
-static int64_t neox_row(const struct model_config *c, int64_t row)
+ft_status model_gguf_order(float *x, const struct model_config *c, const struct tensor_spec *t,
+                           bool to_file)
 {
-    const int64_t D = c->D, head = row / (3 * D), part = row / D % 3;
-    return (part * c->Hq + head) * D + row % D;
-}
-
-/* (rows, columns) becomes (columns, rows). */
-static ft_status transpose(float *x, int64_t rows, int64_t columns)
-{
-    float *copy;
-    FT_TRY(FT_ALLOC(copy, rows * columns));
-    memcpy(copy, x, (size_t)(rows * columns) * sizeof *x);
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = 0; j < columns; j++)
-            x[j * rows + i] = copy[i * columns + j];
-    mem_free(copy);
-    return FT_OK;
-}
-
-static bool is_norm(const struct tensor_spec *t)
-{
-    return t->role == ROLE_ATTN_NORM || t->role == ROLE_Q_NORM || t->role == ROLE_K_NORM ||
-           t->role == ROLE_ATTN_OUT_NORM || t->role == ROLE_MLP_NORM ||
-           t->role == ROLE_MLP_OUT_NORM || t->role == ROLE_FINAL_NORM;
-}
-
-static bool is_of_q_or_k(const struct tensor_spec *t)
-{
-    return t->role == ROLE_Q || t->role == ROLE_Q_BIAS || t->role == ROLE_K ||
-           t->role == ROLE_K_BIAS;
-}
-
-static ft_status reorder(float *x, const struct model_config *c, const struct tensor_spec *t,
-                         bool to_file)
-{
-    const int64_t rows = t->dims[0], width = t->dims[1];
-    const struct row_map heads = {c, llama_row, c->D, width}, all = {c, neox_row, rows, width};
-    switch (family_of(c)->gguf_order) {
-    case GGUF_LLAMA:
-        return is_of_q_or_k(t) ? move_rows(x, &heads, rows, to_file) : FT_OK;
-    case GGUF_NEOX:
-        return t->role == ROLE_Q || t->role == ROLE_Q_BIAS ? move_rows(x, &all, rows, to_file)
-                                                           : FT_OK;
-    case GGUF_GPT2:
-        if (!gguf_is_turned(c, t))
-            return FT_OK;
-        return to_file ? transpose(x, rows, width) : transpose(x, width, rows);
-    case GGUF_GEMMA:
-        for (int64_t i = 0; i < (is_norm(t) ? t->n : 0); i++)
-            x[i] += to_file ? 1.0f : -1.0f;
+    float *table;
+    if (!to_file)
+        return gguf_order_read(x, c, t);
+    if (family_of(c)->gguf_order == GGUF_SAME)
         return FT_OK;
-    case GGUF_SAME:
-        break;
-    }
+    FT_TRY(FT_ALLOC(table, t->n));
+    memcpy(table, x, (size_t)t->n * sizeof *x);
+    gguf_order_give(x, table, 0, t->n, c, t);
+    mem_free(table);
     return FT_OK;
 }
 
 ft_status gguf_order_read(float *x, const struct model_config *c, const struct tensor_spec *t)
 {
-    return reorder(x, c, t, false);
-}
-
-ft_status gguf_order_write(float *x, const struct model_config *c, const struct tensor_spec *t)
-{
-    return reorder(x, c, t, true);
+    const float shift = shift_of(c, t);
+    float *file;
+    if (family_of(c)->gguf_order == GGUF_SAME)
+        return FT_OK;
+    FT_TRY(FT_ALLOC(file, t->n));
+    memcpy(file, x, (size_t)t->n * sizeof *x);
+    for (int64_t e = 0, run = 1; e < t->n; e += run) {
+        const int64_t to = table_element(c, t, e, &run);
+        memcpy(x + to, file + e, (size_t)run * sizeof *x);
+    }
+    for (int64_t i = 0; i < (shift > 0 ? t->n : 0); i++)
+        x[i] -= shift;
+    mem_free(file);
+    return FT_OK;
 }

@@ -1,6 +1,7 @@
 /* Byte-level BPE as one kind of tokenizer: form C where the family wants it, words, merges. */
 #include <string.h>
 
+#include "format/gguf_write.h"
 #include "token/parts.h"
 
 /** Whether text may not be in form C: everything below U+0300 is. */
@@ -132,6 +133,34 @@ static ft_status write_members(const struct tokenizer *t, struct buffer *out)
     return put_model(out, t);
 }
 
+/** The name of a splitter stands for the normal form and for ignore_merges too. */
+static ft_status put_gguf(const struct tokenizer *t, struct gguf_writer *w)
+{
+    struct buffer pair = {0};
+    ft_status status = FT_OK;
+    if (t->nfc != (t->kind == SPLIT_QWEN2) || t->bpe.ignore_merges != (t->kind == SPLIT_LLAMA3))
+        return ft_fail(FT_ERR_USAGE,
+                       "GGUF has no name for a tokenizer with the %s splitter, normalizer %s and "
+                       "ignore_merges = %s; use --format hf",
+                       split_name(t->kind), t->nfc ? "NFC" : "null",
+                       tokenizer_truth(t->bpe.ignore_merges));
+    FT_TRY(gguf_put_text(w, "tokenizer.ggml.model", "gpt2"));
+    FT_TRY(gguf_put_text(w, "tokenizer.ggml.pre", split_name(t->kind)));
+    FT_TRY(gguf_put_texts(w, "tokenizer.ggml.merges", t->bpe.n_pairs));
+    for (int32_t i = 0; i < t->bpe.n_pairs && status == FT_OK; i++) {
+        size_t bytes;
+        pair.used = 0;
+        status = buffer_print(&pair, "%s ", vocab_text(&t->vocab, t->bpe.pairs[i].left, &bytes));
+        if (status == FT_OK)
+            status =
+                buffer_print(&pair, "%s", vocab_text(&t->vocab, t->bpe.pairs[i].right, &bytes));
+        if (status == FT_OK)
+            status = gguf_add_text(w, pair.data, pair.used);
+    }
+    buffer_clear(&pair);
+    return status;
+}
+
 const struct tokenizer_model tokenizer_byte_level = {.normalise = normalise,
                                                      .encode = encode,
                                                      .decode = decode,
@@ -139,4 +168,5 @@ const struct tokenizer_model tokenizer_byte_level = {.normalise = normalise,
                                                      .finish = finish,
                                                      .share = share,
                                                      .write = write_members,
+                                                     .put_gguf = put_gguf,
                                                      .describe = describe};

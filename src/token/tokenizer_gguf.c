@@ -6,9 +6,6 @@
 #include "format/gguf.h"
 #include "token/parts.h"
 
-/* Types of tokens (tokenizer.ggml.token_type). */
-enum { TYPE_NORMAL = 1, TYPE_CONTROL = 3, TYPE_USER_DEFINED = 4, TYPE_UNUSED = 5 };
-
 static ft_status read_kind(struct tokenizer *t, const struct gguf *g)
 {
     const char *model = NULL, *pre = NULL;
@@ -88,11 +85,11 @@ static ft_status read_types(struct tokenizer *t, const struct gguf *g)
                        (long long)n, t->vocab.n);
     for (int32_t id = 0; id < t->vocab.n; id++) {
         ft_status status = FT_OK;
-        if (types[id] == TYPE_CONTROL)
+        if (types[id] == GGUF_TOKEN_CONTROL)
             status = tokenizer_add_token(t, id, ADDED_SPECIAL);
-        else if (types[id] == TYPE_USER_DEFINED)
+        else if (types[id] == GGUF_TOKEN_USER_DEFINED)
             status = tokenizer_add_token(t, id, 0);
-        else if (types[id] != TYPE_NORMAL && types[id] != TYPE_UNUSED)
+        else if (types[id] != GGUF_TOKEN_NORMAL && types[id] != GGUF_TOKEN_UNUSED)
             status = ft_fail(FT_ERR_INPUT,
                              "token %d has type %d; normal (1), control (3), user-defined (4) and "
                              "unused (5) are known",

@@ -177,6 +177,11 @@ static ft_status write_file(const char *folder, const char *name, const void *da
     return file_replace(path, data, bytes);
 }
 
+void tokenizer_set_length_max(struct tokenizer *t, int64_t n)
+{
+    t->length_max = n;
+}
+
 ft_status tokenizer_write(const struct tokenizer *t, const char *folder)
 {
     struct buffer made = {0};

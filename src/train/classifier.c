@@ -5,7 +5,6 @@
 #include "base/log.h"
 #include "train/labels_file.h"
 #include "train/plan.h"
-#include "train/run_weights.h"
 #include "train/transfer.h"
 
 enum {
@@ -102,15 +101,40 @@ static ft_status check_task(const struct settings *settings)
                    settings->output.dir);
 }
 
-ft_status classifier_open(struct classifier *c, struct comm *solo, const struct settings *settings)
+static ft_status open_labelled(struct classifier *c, struct comm *solo,
+                               const struct settings *settings)
 {
     *c = (struct classifier){0};
     FT_TRY(check_task(settings));
     FT_TRY(session_open_model(&c->session, solo, settings));
     FT_TRY(open_labels(&c->session));
     set_shape(&c->shape, &c->session);
+    return FT_OK;
+}
+
+ft_status classifier_open(struct classifier *c, struct comm *solo, const struct settings *settings)
+{
+    FT_TRY(open_labelled(c, solo, settings));
     FT_TRY(create_model(c));
     return is_transfer(&c->session) ? load_head(c) : run_weights_load(&c->session, false);
+}
+
+ft_status classifier_open_exact(struct classifier *c, struct comm *solo,
+                                const struct settings *settings,
+                                const struct weights_choice *choice, struct weights_found *found)
+{
+    FT_TRY(open_labelled(c, solo, settings));
+    c->shape.elem = ELEM_F32;
+    if (is_transfer(&c->session) &&
+        (choice->source == WEIGHTS_STEP || choice->source == WEIGHTS_BEST))
+        return ft_fail(FT_ERR_USAGE, "%s is a run of mode transfer: it has no checkpoints",
+                       settings->output.dir);
+    FT_TRY(create_model(c));
+    if (!is_transfer(&c->session))
+        return run_weights_find(&c->session, choice, found);
+    found->step = -1;
+    FT_TRY(file_join(found->path, settings->output.dir, "head.h5"));
+    return load_head(c);
 }
 
 struct visit {

@@ -7,7 +7,8 @@
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "model/convert.h"
+#include "base/mem.h"
+#include "train/export.h"
 
 bool final_exists(const char *output_dir)
 {
@@ -17,12 +18,13 @@ bool final_exists(const char *output_dir)
 
 static ft_status write_into(const char *folder, struct session *s)
 {
+    const float **values;
     FT_TRY(file_remove_folder(folder));
-    FT_TRY(file_make_folders(folder));
-    FT_TRY(model_write_folder(folder, s->model->layout, &s->config, s->model->params,
-                              s->labels.names, s->settings->model.path));
-    FT_TRY(tokenizer_write(s->tokenizer, folder));
-    return file_sync(folder);
+    FT_TRY(model_tensors_of(&values, s->model->layout, s->model->params));
+    const struct model_tensors tensors = {&s->config, s->model->layout, values};
+    const ft_status status = export_write_folder(folder, s, &tensors, GGML_F32);
+    mem_free(values);
+    return status == FT_OK ? file_sync(folder) : status;
 }
 
 /* The old final/ is moved away, not removed, until the new one stands. */

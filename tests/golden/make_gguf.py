@@ -4,13 +4,15 @@
 Needs gguf, safetensors, numpy; run after make_llama.py, in tests/golden:
     python3 make_gguf.py
 
-types.gguf             tensors <type>.random (quantised from random values), <type>.raw (random bytes
-                       with finite scales: every code, negative zero, subnormals) and, for the
-                       quantised types, <type>.extreme (zero, largest and smallest scales)
+types.gguf             tensors <type>.random (quantised from random values, where gguf can), <type>.raw
+                       (random bytes with finite scales: every code, negative zero, subnormals) and,
+                       for the quantised types, <type>.extreme (zero, largest and smallest scales)
+quantize.safetensors   <type>.values and what gguf.quantize makes of them (<type>.bytes), for the types
+                       that are written: random, zeros, ties, subnormals, the largest f16
 dequant.safetensors    the same names, as gguf.dequantize gives them, f32, to compare bit for bit
 llama-tiny.gguf        llama-tiny/ in F32 as llama.cpp's converter stores it (Q and K rows permuted),
                        with a byte-level BPE tokenizer: 256 bytes, <|endoftext|>, 15 merges
-unsupported.gguf       one Q6_K tensor: to be refused by name
+unsupported.gguf       one TQ2_0 tensor: to be refused by name
 """
 
 import pathlib
@@ -22,10 +24,14 @@ from safetensors.numpy import load_file, save_file
 SEED = 7
 HERE = pathlib.Path(__file__).resolve().parent
 OUT = HERE / "gguf"
-TYPES = {"f32": gguf.GGMLQuantizationType.F32, "f16": gguf.GGMLQuantizationType.F16,
-         "bf16": gguf.GGMLQuantizationType.BF16, "q8_0": gguf.GGMLQuantizationType.Q8_0,
-         "q4_0": gguf.GGMLQuantizationType.Q4_0, "q4_1": gguf.GGMLQuantizationType.Q4_1}
-SCALES = {"q8_0": 1, "q4_0": 1, "q4_1": 2}      # f16 numbers at the start of a block
+TYPES = {name: gguf.GGMLQuantizationType[name.upper()] for name in (
+    "f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k",
+    "iq4_nl", "iq4_xs")}
+# where a block has its f16 numbers
+SCALES = {"q8_0": [0], "q4_0": [0], "q4_1": [0, 2], "q5_0": [0], "q5_1": [0, 2], "q2_k": [80, 82], "q3_k": [108],
+          "q4_k": [0, 2], "q5_k": [0, 2], "q6_k": [208], "iq4_nl": [0], "iq4_xs": [0]}
+CAN_QUANTISE = ("f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1")
+WRITTEN = ("f16", "bf16", "q8_0")
 EXTREME = np.array([0.0, -0.0, 65504.0, -65504.0, 6.1035e-05, 5.96e-08, -5.96e-08, 1.0], np.float16)
 
 
@@ -47,19 +53,26 @@ def raw_bytes(random, name, rows, columns):
         return bits[(bits & 0x7F80) != 0x7F80][:rows * columns].view(np.uint8)
     if name == "f16":
         return finite_halves(random, rows * columns)
-    scales = SCALES[name] * 2
-    data[:, :, :scales] = finite_halves(random, rows * columns // block * SCALES[name]).reshape(
-        rows, columns // block, scales)
+    halves = finite_halves(random, rows * columns // block * len(SCALES[name])).reshape(
+        rows, columns // block, -1)
+    put_scales(data, name, halves)
     return data
 
 
+def put_scales(data, name, halves):
+    """Bytes of the f16 numbers of each block into their places."""
+    for i, at in enumerate(SCALES[name]):
+        data[:, :, at:at + 2] = halves[:, :, 2 * i:2 * i + 2]
+
+
 def extreme_bytes(random, name):
-    """One block for every (scale, minimum) of EXTREME."""
-    _, size = gguf.GGML_QUANT_SIZES[TYPES[name]]
-    scales = np.array(np.meshgrid(*[EXTREME] * SCALES[name], indexing="ij")).reshape(
-        SCALES[name], -1).T.copy()
+    """A block for every (scale, minimum) of EXTREME; of large blocks for fewer."""
+    block, size = gguf.GGML_QUANT_SIZES[TYPES[name]]
+    some = EXTREME if block == 32 else EXTREME[[1, 2, 5]]
+    count = len(SCALES[name])
+    scales = np.array(np.meshgrid(*[some] * count, indexing="ij")).reshape(count, -1).T.copy()
     data = random.integers(0, 256, (len(scales), 1, size), dtype=np.uint8)
-    data[:, 0, :SCALES[name] * 2] = scales.view(np.uint8)
+    put_scales(data, name, scales.view(np.uint8).reshape(len(scales), 1, -1))
     return data
 
 
@@ -80,13 +93,37 @@ def make_types():
         values[name] = np.ascontiguousarray(gguf.dequantize(data, kind), dtype=np.float32)
 
     for name, kind in TYPES.items():
-        normal = random.standard_normal((8, 96)).astype(np.float32)
-        add(f"{name}.random", kind, gguf.quantize(normal, kind))
-        add(f"{name}.raw", kind, raw_bytes(random, name, 6, 64).reshape(6, -1))
+        if name in CAN_QUANTISE:
+            normal = random.standard_normal((8, 96)).astype(np.float32)
+            add(f"{name}.random", kind, gguf.quantize(normal, kind))
+        rows, columns = (2, 512) if gguf.GGML_QUANT_SIZES[kind][0] == 256 else (6, 64)
+        add(f"{name}.raw", kind, raw_bytes(random, name, rows, columns).reshape(rows, -1))
         if name in SCALES:
             add(f"{name}.extreme", kind, extreme_bytes(random, name))
     finish(writer)
     save_file(values, OUT / "dequant.safetensors")
+
+
+def make_quantize():
+    random = np.random.default_rng(SEED + 1)
+    blocks = [random.standard_normal((24, 32)), random.standard_normal((4, 32)) * 1e-6,
+              random.standard_normal((4, 32)) * 1e4, np.zeros((1, 32)),
+              np.arange(-16, 16).reshape(1, 32) * 0.5 * 127 / 16,     # ties between codes
+              np.full((1, 32), 65504.0), np.full((1, 32), -5.96e-08),
+              1 + np.arange(32).reshape(1, 32) * 2.0**-12,            # ties between halves
+              random.standard_normal((2, 32)) * 1e-39]
+    values = np.concatenate(blocks).astype(np.float32)
+    tensors = {}
+    for name in WRITTEN:
+        some = np.clip(values, -65504, 65504)
+        if name == "q8_0":
+            some = some[:-2]                                          # no inverse of their scale
+        tensors[f"{name}.values"] = some
+        tensors[f"{name}.bytes"] = gguf.quantize(some, TYPES[name]).view(np.uint8).view(np.int8)
+    # the reader of the tests knows I32 and I64 raw
+    tensors = {key: value if value.dtype == np.float32 else np.ascontiguousarray(value).reshape(-1)[
+        :value.size // 4 * 4].view(np.int32) for key, value in tensors.items()}
+    save_file(tensors, OUT / "quantize.safetensors")
 
 
 def finish(writer):
@@ -150,14 +187,15 @@ def make_llama_tiny():
 
 def make_unsupported():
     writer = gguf.GGUFWriter(OUT / "unsupported.gguf", "llama")
-    writer.add_tensor("blk.0.attn_q.weight", np.zeros((2, 210), np.uint8),
-                      raw_dtype=gguf.GGMLQuantizationType.Q6_K)
+    writer.add_tensor("blk.0.attn_q.weight", np.zeros((2, 66), np.uint8),
+                      raw_dtype=gguf.GGMLQuantizationType.TQ2_0)
     finish(writer)
 
 
 def main():
     OUT.mkdir(exist_ok=True)
     make_types()
+    make_quantize()
     make_llama_tiny()
     make_unsupported()
 

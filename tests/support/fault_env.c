@@ -1,7 +1,8 @@
 /*
  * Linked into finetune-faults: FT_FAULT=phase:rank[:kind[:nth]] makes the nth visit (from 1;
  * default 1) of the named fault_point on that rank of the launcher fail. Kinds: error (default)
- * reports a failure, exit and segv end the process, sleep stops it for an hour.
+ * reports a failure, exit and segv end the process, sleep stops it for an hour, stop until it is
+ * told to go on (SIGCONT).
  */
 #include <signal.h>
 #include <stdio.h>
@@ -36,6 +37,10 @@ static ft_status fail_here(const char *phase)
     if (strcmp(fault.kind, "segv") == 0) {
         (void)signal(SIGSEGV, SIG_DFL); /* no handler of Open MPI's or a sanitizer's */
         (void)raise(SIGSEGV);
+    }
+    if (strcmp(fault.kind, "stop") == 0) {
+        (void)raise(SIGSTOP);
+        return FT_OK;
     }
     if (strcmp(fault.kind, "sleep") == 0)
         (void)sleep(AN_HOUR);

@@ -430,6 +430,17 @@ static void bad_block(struct buffer *b)
     one_tensor(b, 2, (uint64_t[]){16, 2}, 8, 0);
 }
 
+static void bad_large_block(struct buffer *b)
+{
+    one_tensor(b, 2, (uint64_t[]){128, 2}, 14, 0);
+}
+
+/* Eight blocks of 144 bytes, of which the file has a part. */
+static void bad_short_blocks(struct buffer *b)
+{
+    one_tensor(b, 2, (uint64_t[]){256, 8}, 12, 0);
+}
+
 static void bad_offset_unaligned(struct buffer *b)
 {
     one_tensor(b, 2, (uint64_t[]){2, 3}, 0, 4);
@@ -518,6 +529,9 @@ static const struct gguf_case gguf_cases[] = {
     {"removed tensor type", bad_tensor_type, "removed type 4"},
     {"tensor type 2^32 - 1", bad_tensor_type_large, "removed type -1"},
     {"row not of whole blocks", bad_block, "do not divide into blocks of 32 (Q8_0)"},
+    {"row not of whole large blocks", bad_large_block, "do not divide into blocks of 256 (Q6_K)"},
+    {"fewer blocks than its shape", bad_short_blocks,
+     "its shape needs more data than the file has"},
     {"offset not aligned", bad_offset_unaligned, "offset 4 is no multiple of 32"},
     {"offset beyond the file", bad_offset_far, "beyond the end of the file"},
     {"offset that wraps", bad_offset_wrap, "beyond the end of the file"},

@@ -1,4 +1,5 @@
 /* format/safetensors and format/weights: dequantisation bit for bit, writing and reading back. */
+#include <math.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -20,7 +21,7 @@ static void test_dequantize(void)
     struct weights *a = NULL, *b = NULL;
     CHECK_STATUS(weights_open(&a, GOLDEN "gguf/types.gguf"), FT_OK);
     CHECK_STATUS(weights_open(&b, GOLDEN "gguf/dequant.safetensors"), FT_OK);
-    CHECK(weights_count(a) == weights_count(b) && weights_count(a) >= 15);
+    CHECK(weights_count(a) == weights_count(b) && weights_count(a) >= 35);
     CHECK(weights_gguf(a) && !weights_gguf(b) && weights_find(a, "q4_1.raw") >= 0);
     for (int i = 0; i < weights_count(a); i++) {
         const struct weight_info *x = weights_info(a, i), *y = weights_info(b, i);
@@ -42,8 +43,79 @@ static void test_dequantize(void)
     weights_close(&b);
     CHECK_STATUS(weights_open(&a, GOLDEN "gguf/unsupported.gguf"), FT_OK);
     float x[256];
-    CHECK_FAILS(weights_read_f32(a, 0, x), FT_ERR_INPUT, "has type Q6_K, which is not read");
+    CHECK_FAILS(weights_read_f32(a, 0, x), FT_ERR_INPUT, "has type TQ2_0, which is not read");
     weights_close(&a);
+}
+
+/* Every type that is written against the reference's own quantisation. */
+static void test_quantize(void)
+{
+    static const struct {
+        const char *name;
+        int type;
+    } rows[] = {{"f16", GGML_F16}, {"bf16", GGML_BF16}, {"q8_0", GGML_Q8_0}};
+    struct weights *w = NULL;
+    CHECK_STATUS(weights_open(&w, GOLDEN "gguf/quantize.safetensors"), FT_OK);
+    for (size_t i = 0; w && i < sizeof rows / sizeof *rows; i++) {
+        char name[32];
+        float *x = NULL;
+        unsigned char *wanted = NULL, *got = NULL;
+        int64_t elements;
+        uint64_t bytes;
+        (void)snprintf(name, sizeof name, "%s.values", rows[i].name);
+        const int values = weights_find(w, name);
+        (void)snprintf(name, sizeof name, "%s.bytes", rows[i].name);
+        const int blocks = weights_find(w, name);
+        const int64_t n = weights_info(w, values)->n_elements;
+        const size_t n_wanted = (size_t)weights_info(w, blocks)->bytes;
+        ggml_type_block(rows[i].type, &elements, &bytes);
+        const size_t n_got = (size_t)(n / elements) * (size_t)bytes;
+        CHECK(n_got >= n_wanted && n_got - n_wanted < 4 && n > 1000);
+        CHECK_STATUS(FT_ALLOC(x, n), FT_OK);
+        CHECK_STATUS(FT_ALLOC(got, n_got), FT_OK);
+        CHECK_STATUS(FT_ALLOC(wanted, n_wanted), FT_OK);
+        CHECK_STATUS(weights_read_f32(w, values, x), FT_OK);
+        CHECK_STATUS(weights_read_raw(w, blocks, wanted, n_wanted), FT_OK);
+        CHECK(ggml_quantize(got, x, n / elements, rows[i].type));
+        if (memcmp(got, wanted, n_wanted) != 0) {
+            (void)fprintf(stderr, "%s differs\n", rows[i].name);
+            CHECK(0);
+        }
+        mem_free(x);
+        mem_free(got);
+        mem_free(wanted);
+    }
+    weights_close(&w);
+    float tiny[32] = {1e-42f, -1e-42f}, back[32];
+    unsigned char block[34];
+    CHECK(ggml_quantize(block, tiny, 1, GGML_Q8_0) && ggml_dequantize(back, block, 1, GGML_Q8_0));
+    CHECK(back[0] == 0 && back[31] == 0);
+    CHECK(!ggml_quantize(block, tiny, 1, GGML_Q4_0) && !ggml_quantize(block, tiny, 1, 99) &&
+          !ggml_dequantize(back, block, 1, 9) && !ggml_dequantize(back, block, 1, -1));
+}
+
+/* Scales that are no numbers give values that are none, and nothing worse. */
+static void test_not_finite(void)
+{
+    static const uint16_t scales[] = {0x7c00, 0xfc00, 0x7e01, 0xffff};
+    unsigned char block[256];
+    float out[256];
+    for (int type = 0; type < 42; type++) {
+        int64_t elements;
+        uint64_t bytes;
+        if (!ggml_type_is_read(type) || type == GGML_F32)
+            continue;
+        ggml_type_block(type, &elements, &bytes);
+        for (size_t k = 0; k < 4; k++) {
+            int n_finite = 0;
+            for (size_t i = 0; i + 1 < bytes; i += 2)
+                memcpy(block + i, &scales[k], 2);
+            CHECK(ggml_dequantize(out, block, 1, type));
+            for (int i = 0; i < elements; i++)
+                n_finite += isfinite(out[i]) != 0;
+            CHECK(n_finite == 0 || type == GGML_BF16);
+        }
+    }
 }
 
 static ft_status give(void *context, int index, float *out, int64_t first, int64_t n)
@@ -65,8 +137,9 @@ static ft_status refuse(void *context, int index, float *out, int64_t first, int
 /* More than one chunk, a scalar, an odd header length. */
 static void test_write(void)
 {
-    const struct safetensors_entry entries[] = {
-        {"b \"quoted\"", 2, {3, 200001}}, {"a", 0, {0}}, {"c", 1, {7}}};
+    const struct safetensors_entry entries[] = {{"b \"quoted\"", 2, {3, 200001}, GGML_F32},
+                                                {"a", 0, {0}, GGML_F32},
+                                                {"c", 1, {7}, GGML_F32}};
     char path[FILE_PATH_MAX], temporary[FILE_PATH_MAX + 8];
     int64_t given = 0;
     uint64_t bytes = 0, real_bytes = 0;
@@ -93,6 +166,38 @@ static void test_write(void)
     CHECK_FAILS(safetensors_write(path, entries, 3, refuse, NULL, NULL), FT_ERR_IO,
                 "refused 0 262144");
     CHECK(file_exists(path) && !file_exists(temporary)); /* the old file stays */
+}
+
+static ft_status give_large(void *context, int index, float *out, int64_t first, int64_t n)
+{
+    (void)index;
+    for (int64_t i = 0; i < n; i++)
+        out[i] = first + i == 5 ? *(const float *)context : 0.5f;
+    return FT_OK;
+}
+
+/* Halves: what fits, and what does not, which is named. */
+static void test_write_halves(void)
+{
+    const struct safetensors_entry entries[] = {{"a", 2, {2, 3}, GGML_F16},
+                                                {"b", 1, {7}, GGML_BF16}};
+    char path[FILE_PATH_MAX];
+    float x[7], largest = 65504.0f, too_large = -65505.0f, no_number = NAN;
+    uint64_t bytes = 0;
+    struct weights *w = NULL;
+    CHECK_STATUS(file_join(path, folder, "h.safetensors"), FT_OK);
+    CHECK_STATUS(safetensors_write(path, entries, 2, give_large, &largest, &bytes), FT_OK);
+    CHECK_STATUS(weights_open(&w, path), FT_OK);
+    CHECK(weights_info(w, 0)->type == WEIGHT_F16 && weights_info(w, 1)->type == WEIGHT_BF16);
+    CHECK_STATUS(weights_read_f32(w, 0, x), FT_OK);
+    CHECK(x[4] == 0.5f && x[5] == 65504.0f);
+    CHECK_STATUS(weights_read_f32(w, 1, x), FT_OK);
+    CHECK(x[4] == 0.5f && x[5] == 65536.0f && x[6] == 0.5f);
+    weights_close(&w);
+    CHECK_FAILS(safetensors_write(path, entries, 2, give_large, &too_large, NULL), FT_ERR_USAGE,
+                "tensor a holds -65505, and F16 ends at 65504");
+    CHECK_FAILS(safetensors_write(path, entries, 2, give_large, &no_number, NULL), FT_ERR_INTERNAL,
+                "tensor a holds nan");
 }
 
 /* A tensor that takes more than one scratch buffer to convert. */
@@ -162,7 +267,10 @@ int main(void)
 {
     CHECK(mkdtemp(folder) != NULL);
     test_dequantize();
+    test_quantize();
+    test_not_finite();
     test_write();
+    test_write_halves();
     test_chunks();
     test_integers();
     check_memory(GOLDEN "llama-sharded");

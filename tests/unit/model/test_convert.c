@@ -275,7 +275,22 @@ static void test_misfits(void)
     unload(&m);
 }
 
-/* An infinite weight is found and named. */
+/* Replaces the one place in a file where a number stands. */
+static void patch_number(const char *folder, float from, float to)
+{
+    char path[FILE_PATH_MAX], *data = NULL;
+    size_t bytes = 0;
+    CHECK_STATUS(file_join(path, folder, "model.safetensors"), FT_OK);
+    CHECK_STATUS(file_read_all(&data, &bytes, path, 1 << 24), FT_OK);
+    char *at = memmem(data, bytes, &from, sizeof from);
+    CHECK(at != NULL);
+    if (at)
+        memcpy(at, &to, sizeof to);
+    CHECK_STATUS(file_replace(path, data, bytes), FT_OK);
+    mem_free(data);
+}
+
+/* An infinite weight is found and named, by the reader and by the writer. */
 static void test_not_finite(void)
 {
     char folder[] = "/tmp/ft-convert-XXXXXX";
@@ -283,9 +298,13 @@ static void test_not_finite(void)
     CHECK(mkdtemp(folder) != NULL);
     CHECK_STATUS(load(&m, GOLDEN "llama-tiny"), FT_OK);
     const struct tensor_spec *t = &m.layout->tensors[layout_find(m.layout, "model.norm.weight")];
-    m.params[t->offset + 3] = -INFINITY;
+    m.params[t->offset + 3] = 12345.678f;
     CHECK_STATUS(model_write_folder(folder, m.layout, &m.config, m.params, NULL, NULL), FT_OK);
+    patch_number(folder, 12345.678f, -INFINITY);
     CHECK_FAILS(load(&back, folder), FT_ERR_INPUT, "model.norm.weight: element 3 is not finite");
+    m.params[t->offset + 3] = NAN;
+    CHECK_FAILS(model_write_folder(folder, m.layout, &m.config, m.params, NULL, NULL),
+                FT_ERR_INTERNAL, "tensor model.norm.weight holds nan");
     unload(&m);
     unload(&back);
     CHECK_STATUS(file_remove_folder(folder), FT_OK);

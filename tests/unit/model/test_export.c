@@ -4,10 +4,12 @@
  *
  * Usage: test_export [FOLDER]   keeps the folders in FOLDER, to be loaded by those packages
  */
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/file.h"
 #include "format/json.h"
+#include "model/export.h"
 #include "support/head_world.h"
 
 static const char *const labels[K] = {"plain", "with \"quotes\"", "zweite Straße"};
@@ -116,6 +118,51 @@ static void export_case(const struct head_case *c, const char *parent)
     close_world(&w);
 }
 
+/* In halves and in several files, which are no longer bit for bit the same; the head is read back
+ * too. */
+static void export_halves(const struct head_case *c, const char *parent, int type, double share)
+{
+    char folder[FILE_PATH_MAX];
+    struct world w;
+    const float **values = NULL;
+    float *back = NULL;
+    const struct folder_form form = {.type = type,
+                                     .shard_bytes = 8000,
+                                     .label_names = labels,
+                                     .source_path = c->folder,
+                                     .seq_len = 17};
+    open_world(&w, c, &everything);
+    const struct model *m = w.model;
+    CHECK_STATUS(file_join(folder, parent, "halves"), FT_OK);
+    CHECK_STATUS(file_make_folders(folder), FT_OK);
+    CHECK_STATUS(model_tensors_of(&values, m->layout, m->params), FT_OK);
+    const struct model_tensors tensors = {&m->config, m->layout, values};
+    CHECK_STATUS(model_export_folder(folder, &tensors, &form), FT_OK);
+    CHECK_STATUS(FT_ALLOC(back, m->layout->N), FT_OK);
+    CHECK_STATUS(model_read_params(back, m->layout, &m->config, folder), FT_OK);
+    CHECK_STATUS(model_read_head(back, m->layout, &m->config, folder), FT_OK);
+    int n_far = 0, n_same = 0;
+    for (int64_t i = 0; i < m->layout->N; i++) {
+        n_far += fabs((double)(back[i] - m->params[i])) > share * fabs((double)m->params[i]) + 1e-7;
+        n_same += back[i] == m->params[i];
+    }
+    CHECK(n_far == 0 && (n_same == m->layout->N) == (type == GGML_F32));
+    json_t *json = read_json(folder, "config.json");
+    const char *dtype = json_string_value(json_object_get(json, "torch_dtype"));
+    CHECK(dtype && strcmp(dtype, type == GGML_F32   ? "float32"
+                                 : type == GGML_F16 ? "float16"
+                                                    : "bfloat16") == 0);
+    json_decref(json);
+    json = read_json(folder, "model.safetensors.index.json");
+    CHECK(json_integer_value(json_object_get(json_object_get(json, "metadata"), "total_size")) >
+          10000);
+    json_decref(json);
+    mem_free(values);
+    mem_free(back);
+    close_world(&w);
+    CHECK_STATUS(file_remove_folder(folder), FT_OK);
+}
+
 /* A label that is no text of JSON. */
 static void check_bad_label(const char *parent)
 {
@@ -135,6 +182,11 @@ int main(int argc, char **argv)
     CHECK(parent != NULL);
     for (int i = 0; i < N_CASES; i++)
         export_case(&cases[i], parent);
+    for (int i = 0; i < N_CASES && argc == 1; i++) {
+        export_halves(&cases[i], parent, GGML_F32, 0);
+        export_halves(&cases[i], parent, GGML_F16, 0x1p-11);
+        export_halves(&cases[i], parent, GGML_BF16, 0x1p-8);
+    }
     if (argc == 1) {
         check_bad_label(parent);
         CHECK_STATUS(file_remove_folder(parent), FT_OK);

@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "format/gguf_write.h"
 #include "support/token_cases.h"
 
 static char scratch[FILE_PATH_MAX]; /* a folder of this test's own */
@@ -75,6 +76,86 @@ static void test_written(void)
         tokenizer_close(&t);
         tokenizer_close(&again);
     }
+}
+
+/* A golden tokenizer whose added tokens are found as they stand: GGUF says no more of them. */
+static void open_plain(struct tokenizer **t, const char *name)
+{
+    static const char *const flags[] = {"\"lstrip\": true", "\"rstrip\": true",
+                                        "\"single_word\": true", "\"normalized\": true"};
+    char path[FILE_PATH_MAX], *text = NULL;
+    size_t bytes = 0;
+    (void)snprintf(path, sizeof path, "%s%s.json", TOKEN_GOLDEN, name);
+    CHECK_STATUS(file_read_all(&text, &bytes, path, 1 << 24), FT_OK);
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
+        for (char *at = text; (at = strstr(at, flags[i])) != NULL;)
+            memcpy(strchr(at, ':'), ":false", 6);
+    CHECK_STATUS(tokenizer_open_json(t, text, bytes, path), FT_OK);
+    mem_free(text);
+}
+
+/* Two tokenizers on all torture texts. */
+static void check_same_ids(struct tokenizer *a, struct tokenizer *b, const char *name)
+{
+    char path[FILE_PATH_MAX], *lines = NULL;
+    size_t bytes = 0;
+    struct token_list x = {0}, y = {0};
+    int n_lines = 0;
+    CHECK_STATUS(file_join(path, TOKEN_GOLDEN, "torture.jsonl"), FT_OK);
+    CHECK_STATUS(file_read_all(&lines, &bytes, path, 1 << 24), FT_OK);
+    for (char *line = lines; *line; line += strcspn(line, "\n") + 1, n_lines++) {
+        json_t *json = json_loadb(line, strcspn(line, "\n"), JSON_ALLOW_NUL, NULL);
+        const json_t *text = json_object_get(json, "text");
+        x.n = y.n = 0;
+        CHECK_STATUS(tokenizer_encode(a, &x, json_string_value(text), json_string_length(text)),
+                     FT_OK);
+        CHECK_STATUS(tokenizer_encode(b, &y, json_string_value(text), json_string_length(text)),
+                     FT_OK);
+        if (x.n != y.n || memcmp(x.ids, y.ids, (size_t)x.n * sizeof *x.ids) != 0) {
+            (void)fprintf(stderr, "%s: other ids to line %d of torture.jsonl\n", name, n_lines + 1);
+            CHECK(0);
+        }
+        json_decref(json);
+    }
+    CHECK(n_lines > 100);
+    token_list_clear(&x);
+    token_list_clear(&y);
+    mem_free(lines);
+}
+
+static void write_gguf(const char *path, const struct tokenizer *t, const char *from, int n_tokens)
+{
+    struct gguf_writer w = {0};
+    CHECK_STATUS(tokenizer_put_gguf(t, &w, from, n_tokens), FT_OK);
+    CHECK_STATUS(gguf_write_file(&w, path, NULL, NULL), FT_OK);
+    gguf_writer_clear(&w);
+}
+
+/* As the metadata of a GGUF file: the same ids; ids that no token has are filled. Its entries as
+ * those of another file: the same tokenizer. */
+static void test_put_gguf(void)
+{
+    static const char *const names[] = {"gpt2", "llama3", "qwen2", "smollm2"};
+    char path[FILE_PATH_MAX], copy[FILE_PATH_MAX];
+    CHECK_STATUS(file_join(path, scratch, "t.gguf"), FT_OK);
+    CHECK_STATUS(file_join(copy, scratch, "copy.gguf"), FT_OK);
+    for (size_t i = 0; i < 4; i++) {
+        struct tokenizer *t = NULL, *again = NULL, *third = NULL;
+        open_plain(&t, names[i]);
+        write_gguf(path, t, scratch, tokenizer_vocab_size(t) + 3);
+        CHECK_STATUS(tokenizer_open(&again, path), FT_OK);
+        CHECK(tokenizer_vocab_size(t) + 3 == tokenizer_vocab_size(again) &&
+              tokenizer_template_size(t) == tokenizer_template_size(again));
+        check_same_ids(t, again, names[i]);
+        write_gguf(copy, again, path, 0);
+        CHECK_STATUS(tokenizer_open(&third, copy), FT_OK);
+        const struct hash_value a = tokenizer_hash(again), b = tokenizer_hash(third);
+        CHECK(a.high == b.high && a.low == b.low);
+        tokenizer_close(&third);
+        tokenizer_close(&again);
+        tokenizer_close(&t);
+    }
+    CHECK(unlink(path) == 0 && unlink(copy) == 0);
 }
 
 static void test_gguf(void)
@@ -290,6 +371,7 @@ int main(void)
     CHECK_STATUS(file_make_folders(scratch), FT_OK);
     test_families();
     test_other_family();
+    test_put_gguf();
     test_gguf();
     test_written();
     test_eos();
