@@ -134,7 +134,8 @@ static ft_status check_granted(const struct model_config *c)
     config_mark_pattern(&granted, &family->pattern, family->pattern.n);
     if (family->settle_gguf)
         family->settle_gguf(&granted);
-    if (memcmp(granted.local_layers, c->local_layers, sizeof granted.local_layers) != 0)
+    if (c->window > 0 &&
+        memcmp(granted.local_layers, c->local_layers, sizeof granted.local_layers) != 0)
         return ft_fail(FT_ERR_USAGE, "GGUF cannot say which layers of this model are local; use "
                                      "--format hf");
     const double scale = granted.attention_scale > 0 ? granted.attention_scale : 1 / sqrt(c->D);

@@ -52,11 +52,6 @@ static ft_status settle_neox(struct model_config *c, const json_t *json)
     return FT_OK;
 }
 
-static void settle_gguf_neox(struct model_config *c)
-{
-    c->attention_bias = c->output_bias = true;
-}
-
 static const char *const neox_harmless[] = {NULL};
 
 const struct family family_gpt_neox = {.type = "gpt_neox",
@@ -82,5 +77,4 @@ const struct family family_gpt_neox = {.type = "gpt_neox",
                                                   .mlp_bias = true,
                                                   .fused_qkv = true,
                                                   .interleaved = true},
-                                       .settle = settle_neox,
-                                       .settle_gguf = settle_gguf_neox};
+                                       .settle = settle_neox};

@@ -44,8 +44,8 @@ ft_status config_get_rope(struct model_config *c, const struct family *f, const 
 const char *rope_scaling_name(enum rope_scaling scaling);
 double rope_yarn_attention(double factor, double mscale);
 
-/* config_gguf.c: metadata; what llama3's scaling divides frequency i by where so many elements turn,
- * by the formula of transformers. */
+/* config_gguf.c: metadata; what llama3's scaling divides frequency i by where so many elements
+ * turn, by the formula of transformers. */
 ft_status config_read_gguf(struct model_config *c, const char *path);
 double rope_llama3_divisor(const struct rope_config *r, int rotary, int i);
 

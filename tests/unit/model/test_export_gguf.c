@@ -156,6 +156,65 @@ static void check_refusals(void)
     CHECK_FAILS(model_check_gguf(&c), FT_ERR_USAGE, "no place for the head");
 }
 
+/* Of a golden family: the configuration as the file says it, and equal parameters. Orders of rows
+ * and columns are undone exactly; Gemma's weights of norms are rounded when 1 is added. */
+static void check_family(const char *name)
+{
+    char source[FILE_PATH_MAX], path[FILE_PATH_MAX];
+    struct loaded m, back;
+    (void)snprintf(source, sizeof source, GOLDEN "families/%s", name);
+    CHECK_STATUS(file_join(path, folder, "family.gguf"), FT_OK);
+    load(&m, source);
+    if (m.config.norm_shift > 0 || m.config.window > 0) { /* GGUF says no scale and no pattern */
+        m.config.attention_scale = 0;
+        for (int l = 0; l < m.config.L; l++)
+            if (strcmp(m.config.family, "gemma3_text") == 0)
+                m.config.local_layers[0] |= UINT64_C(1) << l;
+    }
+    if (strcmp(name, "qwen2") == 0) /* nor a window of this family */
+        m.config.window = 0;
+    CHECK_STATUS(write_gguf(&m, path, GGML_F32), FT_OK);
+    load(&back, path);
+    CHECK(strcmp(back.config.family, m.config.family) == 0 ||
+          strcmp(m.config.family, "mistral") == 0);
+    CHECK(back.config.rotary == m.config.rotary && back.config.function == m.config.function);
+    CHECK(back.config.parallel == m.config.parallel &&
+          back.config.tied_embeddings == m.config.tied_embeddings);
+    CHECK(back.config.rope.scaling == m.config.rope.scaling);
+    CHECK(back.config.norm == m.config.norm && back.layout->N == m.layout->N);
+    const double most = m.config.norm_shift > 0 ? 1e-6 : 0;
+    for (int i = 0; i < m.layout->n_tensors && back.layout->N == m.layout->N; i++)
+        if (distance(&m, &back, &m.layout->tensors[i]) > most) {
+            (void)fprintf(stderr, "%s: %s differs\n", name, m.layout->tensors[i].name);
+            CHECK(0);
+        }
+    unload(&back);
+    unload(&m);
+}
+
+static void test_families(void)
+{
+    static const char *const names[] = {
+        "llama-linear", "llama-yarn", "mistral", "qwen2", "qwen3",    "gemma2",
+        "gemma3",       "phi3",       "olmo2",   "gpt2",  "gpt_neox", "gpt_neox-serial"};
+    struct loaded m;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        check_family(names[i]);
+    load(&m, GOLDEN "families/llama-dynamic");
+    CHECK_FAILS(write_gguf(&m, "/tmp/none.gguf", GGML_F32), FT_ERR_USAGE, "dynamic scaling");
+    unload(&m);
+    load(&m, GOLDEN "families/gemma2");
+    CHECK_FAILS(write_gguf(&m, "/tmp/none.gguf", GGML_F32), FT_ERR_USAGE, "the scale of");
+    unload(&m);
+    load(&m, GOLDEN "families/gemma3");
+    m.config.attention_scale = 0;
+    CHECK_FAILS(write_gguf(&m, "/tmp/none.gguf", GGML_F32), FT_ERR_USAGE, "layers of this model");
+    unload(&m);
+    load(&m, GOLDEN "families/roberta");
+    CHECK_FAILS(write_gguf(&m, "/tmp/none.gguf", GGML_F32), FT_ERR_USAGE, "\"roberta\"");
+    unload(&m);
+}
+
 int main(void)
 {
     CHECK(mkdtemp(folder) != NULL);
@@ -164,6 +223,7 @@ int main(void)
     check_reference();
     check_stored_types();
     check_refusals();
+    test_families();
     CHECK_STATUS(file_remove_folder(folder), FT_OK);
     return check_end();
 }
