@@ -2,6 +2,7 @@
 #ifndef FT_TRAIN_RUN_SETTINGS_H
 #define FT_TRAIN_RUN_SETTINGS_H
 
+#include "comm/comm.h"
 #include "config/settings.h"
 
 /**
@@ -11,5 +12,8 @@
  * @return FT_OK; FT_ERR_INPUT where there is no run; FT_ERR_USAGE (unusable text); FT_ERR_IO
  */
 ft_status run_settings_read(struct settings **out, const char *run_dir);
+
+/** The task of a run, which rank 0 reads. Collective; returns as run_settings_read. */
+ft_status run_settings_task(enum run_task *task, struct comm *comm, const char *run_dir);
 
 #endif

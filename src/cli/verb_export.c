@@ -1,9 +1,9 @@
 #include <jansson.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/options.h"
 #include "cli/verbs.h"
 #include "format/gguf.h"
 #include "train/export.h"
@@ -23,25 +23,12 @@ struct arguments {
     bool best;
 };
 
-/* "--name VALUE" or "--name=VALUE": gives the value and moves on; false where it is another. */
-static bool take_value(const char **value, const char *name, int argc, char **argv, int *i)
-{
-    const size_t n = strlen(name);
-    if (strncmp(argv[*i], name, n) != 0 || (argv[*i][n] != '=' && argv[*i][n] != '\0'))
-        return false;
-    if (argv[*i][n] == '=')
-        *value = argv[*i] + n + 1;
-    else
-        *value = *i + 1 < argc ? argv[++*i] : "";
-    return true;
-}
-
 static ft_status sort_arguments(struct arguments *a, int argc, char **argv)
 {
     for (int i = 0; i < argc; i++) {
-        if (take_value(&a->format, "--format", argc, argv, &i) ||
-            take_value(&a->type, "--type", argc, argv, &i) ||
-            take_value(&a->step, "--step", argc, argv, &i))
+        if (options_take_value(&a->format, "--format", argc, argv, &i) ||
+            options_take_value(&a->type, "--type", argc, argv, &i) ||
+            options_take_value(&a->step, "--step", argc, argv, &i))
             continue;
         if (strcmp(argv[i], "--best") == 0)
             a->best = true;
@@ -103,18 +90,13 @@ static ft_status set_type(struct export_request *r, const struct arguments *a)
 
 static ft_status set_weights(struct export_request *r, const struct arguments *a)
 {
-    char *end;
     r->weights = (struct weights_choice){a->best ? WEIGHTS_BEST : WEIGHTS_TRAINED, -1};
     if (!a->step)
         return FT_OK;
-    errno = 0;
-    r->weights = (struct weights_choice){WEIGHTS_STEP, strtoll(a->step, &end, 10)};
     if (a->best)
         return ft_fail(FT_ERR_USAGE, "--step and --best exclude each other");
-    if (errno || end == a->step || *end || r->weights.step < 0)
-        return ft_fail(FT_ERR_USAGE, "--step is the number of a checkpoint, not \"%.40s\"",
-                       a->step);
-    return FT_OK;
+    r->weights.source = WEIGHTS_STEP;
+    return options_int(&r->weights.step, "--step", a->step, 0, INT64_MAX);
 }
 
 static ft_status parse(struct export_request *r, int argc, char **argv)

@@ -31,12 +31,17 @@ const struct verb cli_verbs[] = {
      "--base takes model.path in any case. Mode transfer: head.h5 of output.dir on model.path. Of "
      "a\n"
      "classification the table of labels and the confusion matrix are printed to stderr too.\n"},
-    {"predict", verb_predict, "RUN_DIR [FILE|-]",
-     "label and probabilities of each text, one JSON line a text on stdout",
-     "RUN_DIR: output.dir of a classification run, wherever it is now. Of a FILE that ends in\n"
-     ".jsonl each line's text_field is a text; of any other file, and of standard input (-, or no\n"
-     "FILE), each line. Texts are cut to data.seq_len, as in training. Lines that come one by one\n"
-     "are answered one by one: the program can stand in a pipe. A text without tokens gets null.\n"
+    {"predict", verb_predict,
+     "RUN_DIR [FILE|-] [--max-tokens N] [--temperature T] [--top-p P] [--seed S]",
+     "label and probabilities, or a continuation, of each text, one JSON line a text on stdout",
+     "RUN_DIR: output.dir of a run, wherever it is now. Of a FILE that ends in .jsonl each line's\n"
+     "text_field is a text; of any other file, and of standard input (-, or no FILE), each line.\n"
+     "Lines that come one by one are answered one by one: the program can stand in a pipe.\n"
+     "Classification: texts are cut to data.seq_len, as in training; one without tokens gets null.\n"
+     "Other tasks: the text is continued until the model ends it, or for --max-tokens (128). In task\n"
+     "instruct it is what the user says, and the continuation the answer. --temperature 0 (default)\n"
+     "takes the likeliest token each time; above 0 tokens are drawn, from the likeliest that have\n"
+     "--top-p (1) of the probability together, by --seed (42). A terminal shows the text as it comes.\n"
      "Weights: the best checkpoint, else the newest; mode transfer: head.h5 on model.path. Rank 0\n"
      "works alone.\n"},
     {"export", verb_export,

@@ -29,3 +29,23 @@ ft_status run_settings_read(struct settings **out, const char *run_dir)
     mem_free(text);
     return status;
 }
+
+static ft_status read_task(enum run_task *task, const char *run_dir)
+{
+    struct settings *settings;
+    FT_TRY(run_settings_read(&settings, run_dir));
+    *task = settings->task;
+    settings_destroy(&settings);
+    return FT_OK;
+}
+
+ft_status run_settings_task(enum run_task *task, struct comm *comm, const char *run_dir)
+{
+    int64_t value = 0;
+    *task = RUN_TASK_CAUSAL_LM;
+    FT_AGREE(comm, comm_rank(comm) == 0 ? read_task(task, run_dir) : FT_OK);
+    value = *task;
+    comm_bcast(comm, &value, sizeof value, 0);
+    *task = (enum run_task)value;
+    return FT_OK;
+}
