@@ -292,7 +292,7 @@ static void test_golden(const struct world *w)
     size_t i;
     CHECK_STATUS(json_read_file(&root, TESTS_DIR "/golden/chat/renderings.json", 1 << 24), FT_OK);
     json_array_foreach(json_object_get(root, "templates"), i, row) check_row(w, root, row, (int)i);
-    CHECK(i == 15);
+    CHECK(i == 16);
     json_decref(root);
 }
 
