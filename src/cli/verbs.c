@@ -61,6 +61,8 @@ const struct verb cli_verbs[] = {
      "stdout. Rank 0 works alone.\n"},
     {"inspect", verb_inspect, "PATH",
      "what a model folder, GGUF file, token shard, checkpoint, run folder or head.h5 holds",
-     "Prints to stdout; reads only.\n"},
+     "Prints to stdout; reads only. Of a model: family and sizes, whether it can be used or why "
+     "not,\n"
+     "how it is stored, tokenizer, chat template, and the memory of a rank at 1 to 64 ranks.\n"},
     {.name = NULL},
 };

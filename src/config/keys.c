@@ -61,7 +61,8 @@ const struct key config_keys[] = {
      "other"},
     {"data.chat_template", KEY_TEXT, AT(data.chat_template), "auto", 0, 0, NULL, KEY_REQUIRED,
      "instruct: how messages become text; auto: as the model's own chat template says; or chatml, "
-     "qwen2.5, qwen3, llama2, llama3, llama3.1, mistral-v0.1, mistral-v0.2, mistral, gemma, "
+     "qwen2.5, qwen3, llama2, llama3, llama3.1, mistral-v0.1, mistral-v0.2, mistral, mistral-nemo, "
+     "gemma, "
      "gemma3, "
      "zephyr, phi3, phi3.5"},
     {"data.train_on", KEY_WORD, AT(data.train_on), "assistant", 0, 0, "assistant all", 0,

@@ -42,14 +42,13 @@ static int64_t common(const int32_t *a, int64_t n, const int32_t *b, int64_t m)
 }
 
 /*
- * The token in which byte `at` stands or before which it ends; `cuts`: a token reaches over it.
- * Where the text since the last border gives just the next ids, that is the answer; else the text
- * from its beginning is tokenised up to here.
+ * The first token that reaches beyond the text before `at`. Where the text since the last border
+ * gives just the next ids, that is the answer; else the text from its beginning is tokenised up to
+ * here, and a token that lies across the border makes the difference.
  */
-static ft_status find_border(struct aligned *a, size_t at, int64_t *token, bool *cuts)
+static ft_status find_border(struct aligned *a, size_t at, int64_t *token)
 {
     struct token_list *found = a->scratch;
-    *cuts = false;
     found->n = 0;
     FT_TRY(tokenizer_encode(a->tokenizer, found, a->text + a->at, at - a->at));
     int64_t same = common(found->ids, found->n, a->ids + a->token, a->n - a->token);
@@ -60,10 +59,8 @@ static ft_status find_border(struct aligned *a, size_t at, int64_t *token, bool 
     }
     found->n = 0;
     FT_TRY(tokenizer_encode(a->tokenizer, found, a->text, at));
-    same = common(found->ids, found->n, a->ids, a->n);
-    *cuts = same < found->n;
-    *token = same;
-    if (!*cuts) {
+    *token = same = common(found->ids, found->n, a->ids, a->n);
+    if (same == found->n) {
         a->token = same;
         a->at = at;
     }
@@ -76,7 +73,8 @@ static void mark(int32_t *ids, int64_t from, int64_t to)
         ids[i] |= INSTRUCT_SUPERVISED;
 }
 
-/* Marks the tokens that stand in the spans of a text, also in part; those behind max are left. */
+/* Marks the tokens of the spans of a text, with one that reaches into it; those behind max are
+ * left. No template ends a turn within a token. */
 static ft_status mark_spans(struct instruct *x, struct tokenizer *t, struct token_list *out,
                             int64_t first, int64_t max)
 {
@@ -89,14 +87,13 @@ static ft_status mark_spans(struct instruct *x, struct tokenizer *t, struct toke
     for (int64_t i = 0; i < text->n_spans; i++) {
         const struct chat_span *span = &text->spans[i];
         int64_t from, to;
-        bool cuts;
         if (span->to == span->from)
             continue;
-        FT_TRY(find_border(&a, span->from, &from, &cuts));
+        FT_TRY(find_border(&a, span->from, &from));
         if (from >= max)
             break;
-        FT_TRY(find_border(&a, span->to, &to, &cuts));
-        mark(out->ids + first, from, to + (cuts && to < a.n));
+        FT_TRY(find_border(&a, span->to, &to));
+        mark(out->ids + first, from, to);
     }
     return FT_OK;
 }

@@ -85,6 +85,13 @@ static const struct fact facts[] = {
       "'[/INST]'}}",
       "{{' '+message.content|trim+eos_token}}", "[AVAILABLE_TOOLS] ["},
      {"strip("}},
+    {"mistral-nemo",
+     false,
+     {"{{bos_token}}", "{{'[INST]'+message.content+'[/INST]'}}",
+      "{%ifloop.lastandsystem_messageisdefined%}{{'[INST]'+system_message+'\n\n'+message.content+"
+      "'[/INST]'}}",
+      "{{message.content+eos_token}}", "[AVAILABLE_TOOLS]["},
+     {"trim", "strip("}},
     {"gemma",
      false,
      {"{{bos_token}}", "raise_exception('System role not supported')", ROLES_ALTERNATE,

@@ -167,11 +167,11 @@ MISTRAL_HEAD = ("{%- if messages[0]['role'] == 'system' %}\n"
                 "    {%- if message['role'] == 'user' %}\n")
 
 
-def mistral(space, condition, end):
+def mistral(opening, condition, end):
     return (MISTRAL_HEAD + "        {%- if " + condition + " and system_message is defined %}\n"
-            "            {{- '" + space + "[INST] ' + system_message + '\\n\\n' + message['content'] + '"
-            + end + "' }}\n        {%- else %}\n            {{- '" + space
-            + "[INST] ' + message['content'] + '" + end + "' }}\n        {%- endif %}\n"
+            "            {{- '" + opening + "' + system_message + '\\n\\n' + message['content'] + '"
+            + end + "' }}\n        {%- else %}\n            {{- '" + opening
+            + "' + message['content'] + '" + end + "' }}\n        {%- endif %}\n"
             "    {%- elif message['role'] == 'assistant' %}\n        ")
 
 
@@ -268,15 +268,19 @@ TEMPLATES = [
      "{{ '[INST] ' + message['content'] + ' [/INST]' }}{% elif message['role'] == 'assistant' %}"
      "{% generation %}{{ message['content'] + eos_token}}{% endgeneration %}"
      "{% else %}{{ raise_exception('Only user and assistant!') }}{% endif %}{% endfor %}"),
-    ("mistral-v0.2", mistral(" ", "loop.first", " [/INST]") +
+    ("mistral-v0.2", mistral(" [INST] ", "loop.first", " [/INST]") +
      "{{- ' ' + message['content'] + eos_token }}" + MISTRAL_END,
-     mistral(" ", "loop.first", " [/INST]") +
+     mistral(" [INST] ", "loop.first", " [/INST]") +
      "{{- ' ' }}{% generation %}{{ message['content'] + eos_token }}{% endgeneration %}" + MISTRAL_END),
-    ("mistral", TOOLS + mistral("", "loop.last", "[/INST]") +
+    ("mistral", TOOLS + mistral("[INST] ", "loop.last", "[/INST]") +
      "{{- \" \" + message[\"content\"]|trim + eos_token }}" + MISTRAL_END,
-     TOOLS + mistral("", "loop.last", "[/INST]") +
+     TOOLS + mistral("[INST] ", "loop.last", "[/INST]") +
      "{{- ' ' }}{% generation %}{{ message['content']|trim + eos_token }}{% endgeneration %}" +
      MISTRAL_END),
+    ("mistral-nemo", TOOLS.replace("] [", "][") + mistral("[INST]", "loop.last", "[/INST]") +
+     "{{- message[\"content\"] + eos_token }}" + MISTRAL_END,
+     TOOLS.replace("] [", "][") + mistral("[INST]", "loop.last", "[/INST]") +
+     "{% generation %}{{ message['content'] + eos_token }}{% endgeneration %}" + MISTRAL_END),
     ("gemma", GEMMA_HEAD + "{{ '<start_of_turn>' + role + '\n' + message['content'] | trim + "
      "'<end_of_turn>\n' }}" + GEMMA_END,
      GEMMA_HEAD + "{{ '<start_of_turn>' + role + '\n' }}" +
@@ -359,7 +363,7 @@ ALPACA_INPUT = ("Below is an instruction that describes a task, paired with an i
                 "### Instruction:\n{instruction}\n\n### Input:\n{input}\n\n### Response:\n")
 ALPACA = ("Below is an instruction that describes a task. Write a response that appropriately completes "
           "the request.\n\n### Instruction:\n{instruction}\n\n### Response:\n")
-ZEPHYR_ROW = 12
+ZEPHYR_ROW = 13
 
 
 def tiny_data():

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "data/conversations.h"
 #include "data/loader.h"
+#include "data/token_writer.h"
 #include "format/json.h"
 #include "support/corpus_fixture.h"
 
@@ -291,7 +292,7 @@ static void test_golden(const struct world *w)
     size_t i;
     CHECK_STATUS(json_read_file(&root, TESTS_DIR "/golden/chat/renderings.json", 1 << 24), FT_OK);
     json_array_foreach(json_object_get(root, "templates"), i, row) check_row(w, root, row, (int)i);
-    CHECK(i == 15);
+    CHECK(i == 16);
     json_decref(root);
 }
 
@@ -409,6 +410,71 @@ static void test_counts(const struct world *w)
     corpus_close(&c);
 }
 
+/* Shards that were written with these lengths of conversations, all of this id. */
+static ft_status open_shards(struct corpus **c, const struct world *w, const char *name,
+                             const int *lengths, int32_t id)
+{
+    char folder[FILE_PATH_MAX];
+    const struct instruct_request request = {.chat = w->chat, .max_tokens = 8};
+    struct token_set_info info = {.key = "0123456789abcdef0123456789abcdef",
+                                  .data_hash = "0123456789abcdef0123456789abcdef",
+                                  .max_tokens = 8};
+    struct token_writer writer;
+    fixture_path(folder, &w->f, name);
+    hash_format(info.tokenizer_hash, tokenizer_hash(w->f.tokenizer));
+    instruct_hash(info.instruct, &request);
+    if (w->f.rank == 0)
+        CHECK_STATUS(file_make_folders(folder), FT_OK);
+    comm_barrier(w->f.comm);
+    token_writer_init(&writer, folder, &info, w->f.rank);
+    for (int i = 0; lengths[i] > 0 && w->f.rank == 0; i++) {
+        const int64_t start = writer.tokens.n;
+        for (int k = 0; k < lengths[i]; k++)
+            CHECK_STATUS(token_list_append(&writer.tokens, &id, 1), FT_OK);
+        writer.n_supervised++;
+        CHECK_STATUS(token_writer_document(&writer, start, 1, NULL), FT_OK);
+    }
+    CHECK_STATUS(token_writer_finish(&writer), FT_OK);
+    CHECK_STATUS(token_writer_publish(&writer, w->f.comm, &info), FT_OK);
+    token_writer_clear(&writer);
+    return open_file(c, &w->f, w->f.tokenizer, &request, name);
+}
+
+/* What the text would never give. */
+static void test_shards(const struct world *w)
+{
+    static const struct {
+        const char *name, *message;
+        int lengths[4];
+        int32_t id;
+    } cases[] = {
+        {"short", "conversation 1 of the prepared corpus has 1 tokens, 2 to 8 are", {2, 1, 3}, 65},
+        {"long", "conversation 2 of the prepared corpus has 9 tokens, 2 to 8 are", {2, 8, 9}, 65},
+        {"beyond", "is id 1073746824, the tokenizer has 258", {2, 3}, 5000 | INSTRUCT_SUPERVISED},
+        {"flags", "is id 2147483713", {2, 3}, (int32_t)(INT32_MIN + 65)},
+        {"good", NULL, {2, 8, 3}, 65 | INSTRUCT_SUPERVISED},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct corpus *c = NULL;
+        struct conversation_set s = {0};
+        struct batch b;
+        const int64_t numbers[2] = {0, 1};
+        CHECK_STATUS(open_shards(&c, w, cases[i].name, cases[i].lengths, cases[i].id), FT_OK);
+        CHECK_STATUS(batch_create(&b, 2, 8), FT_OK);
+        ft_status status =
+            c ? conversation_set_open(&s, w->f.comm, c, 8, false, 0) : FT_ERR_INTERNAL;
+        if (status == FT_OK)
+            status = conversation_batch_fill(&b, &s, numbers, 2);
+        CHECK(status == (cases[i].message ? FT_ERR_INPUT : FT_OK));
+        CHECK(!cases[i].message || strstr(ft_error_text(), cases[i].message));
+        if (cases[i].message && !strstr(ft_error_text(), cases[i].message))
+            (void)fprintf(stderr, "%s: %s\n", cases[i].name, ft_error_text());
+        batch_destroy(&b);
+        conversation_set_close(&s);
+        corpus_close(&c);
+    }
+}
+
 int main(int argc, char **argv)
 {
     struct world w = {0};
@@ -421,6 +487,7 @@ int main(int argc, char **argv)
     test_golden(&w);
     test_sets(&w);
     test_counts(&w);
+    test_shards(&w);
     chat_template_close(&w.chat);
     return fixture_close(&w.f);
 }

@@ -195,7 +195,7 @@ int main(void)
     CHECK_STATUS(json_read_file(&root, GOLDEN "chat/renderings.json", 1 << 24), FT_OK);
     const json_t *rows = json_object_get(root, "templates");
     json_array_foreach(rows, i, row) check_row(folder, row, json_object_get(root, "conversations"));
-    CHECK(i == 15);
+    CHECK(i == 16);
     test_refused(folder, json_array_get(rows, 0));
     test_unknown(json_object_get(root, "unknown"));
     test_normal();
