@@ -18,9 +18,9 @@ static const double SAME = 1e-4;
 
 /* Against the trained model as it is, root mean square against root mean square: what rounding may
  * cost. A weight moves by 2^-12 of its size at most in f16, by 2^-9 in bf16, by 2^-8 of its block's
- * largest in Q8_0, and over the layers such steps add up. SmolLM2 has 0.002 in f16 and 0.09 in Q8_0,
- * nearly all of it from one place where attention is about to jump. Beyond the limit the weights
- * are not for that type. */
+ * largest in Q8_0, and over the layers such steps add up: a decoder of 30 layers has 0.002 in f16
+ * and 0.09 in Q8_0, nearly all of it from one place where attention is about to jump. Beyond the
+ * limit the weights are not for that type. */
 static double tolerance(int type)
 {
     switch (type) {
