@@ -8,7 +8,8 @@
         mean loss of a decoder on the first windows, as `finetune evaluate` cuts them
 
 Needs torch, transformers and, for folders of theirs, sentence-transformers. Ends with 1 where a label
-differs, a probability differs by more than 1e-4, or the loss by more than --tolerance.
+differs, a probability differs by more than 1e-4, or the loss by more than --tolerance. Both sides must
+compute in fp32: a run with model.precision = "bf16" answers with a few per mille of noise.
 """
 
 import argparse
@@ -47,6 +48,8 @@ def by_sentence_transformers(folder, texts):
 
 
 def check_predictions(args):
+    if 'precision = "fp32"' not in (pathlib.Path(args.run) / "resolved.cfg").read_text():
+        print("note: this run's precision is not fp32, so its own answers are not either")
     texts = read_texts(args.texts, args.text_field)
     wanted = by_finetune(args.finetune, args.run, args.texts)
     is_modules = (pathlib.Path(args.folder) / "modules.json").exists()

@@ -17,17 +17,19 @@ struct export_request {
 };
 
 struct export_report {
-    const char *kind;  /**< "LlamaForCausalLM", "sentence-transformers", "GGUF" */
-    int64_t n_logits;  /**< that were compared */
-    double difference; /**< largest of them */
-    double largest;    /**< largest logit of the trained model, in size */
+    const char *kind;       /**< "LlamaForCausalLM", "sentence-transformers", "GGUF" */
+    int64_t n_logits;       /**< that were compared with the trained model's */
+    double difference;      /**< largest of them */
+    double largest;         /**< largest logit of the trained model, in size */
+    double mean_difference; /**< root mean square */
+    double mean;            /**< root mean square of the trained model's logits */
 };
 
 /**
  * Writes the model beside request->out, reads it back, compares its logits on fixed prompts with
  * those of the trained model and its tokenizer's ids with the run's own, and renames it into place;
- * a model that differs by more than its type explains is removed. Rank 0 works alone. Collective;
- * arguments must agree.
+ * a model that is not the trained one with rounded weights is removed. Rank 0 works alone.
+ * Collective; arguments must agree.
  *
  * One copy of the parameters is in memory at a time.
  *

@@ -113,9 +113,10 @@ static ft_status parse(struct export_request *r, int argc, char **argv)
 static ft_status print_report(const struct export_request *r, const struct export_report *report)
 {
     json_t *json =
-        json_pack("{s:s, s:s, s:s, s:I, s:f, s:f}", "path", r->out, "kind", report->kind, "type",
-                  ggml_type_name(r->type), "logits", (json_int_t)report->n_logits,
-                  "largest_difference", report->difference, "largest_logit", report->largest);
+        json_pack("{s:s, s:s, s:s, s:I, s:f, s:f, s:f, s:f}", "path", r->out, "kind", report->kind,
+                  "type", ggml_type_name(r->type), "logits", (json_int_t)report->n_logits,
+                  "largest_difference", report->difference, "largest_logit", report->largest,
+                  "rms_difference", report->mean_difference, "rms_logit", report->mean);
     char *line = json ? json_dumps(json, 0) : NULL;
     json_decref(json);
     if (!line)

@@ -13,14 +13,14 @@ expect() {
 }
 
 # export_ok KIND LIMIT RUN OUT [OPTION...]: is written, of that kind; the logits differ by at most LIMIT of the
-# largest, and nothing but OUT is left
+# largest, and in the mean; nothing but OUT is left
 export_ok() {
     local kind=$1 limit=$2 run=$3 to=$4
     shift 4
     expect 0 "read back: the largest of" "$finetune" export "$run" "$to" "$@"
     grep -qF "\"kind\": \"$kind\"" out || { cat out; fail "export $to is not of kind $kind"; }
-    paste <(value largest_difference <out) <(value largest_logit <out) |
-        awk -v most="$limit" '{ exit !($2 > 0 && $1 <= most * $2) }' || { cat out; fail "differences of $to"; }
+    paste <(value largest_difference <out) <(value largest_logit <out) <(value rms_difference <out) <(value rms_logit <out) |
+        awk -v most="$limit" '{ exit !($2 > 0 && $4 > 0 && $1 <= most * $2 && $3 <= most * $4) }' || { cat out; fail "differences of $to"; }
     [ -e "$to" ] && [ -z "$(find . -maxdepth 1 -name '*.tmp' -o -maxdepth 1 -name '*.tmp.gguf')" ] || fail "export of $to left something behind"
 }
 
