@@ -41,9 +41,12 @@ ft_status chat_list_add(struct chat_list *list, enum chat_role role, size_t at);
 /** Releases the memory. To empty a list and keep its memory set n and text.used to 0. */
 void chat_list_clear(struct chat_list *list);
 
-/** Bytes of a rendered text. */
+/** Bytes of a rendered text: what the assistant says in a turn. */
 struct chat_span {
-    size_t from, to;
+    size_t from;
+    size_t
+        end; /**< where the token that ends the turn begins: what follows is tokenised by itself */
+    size_t to;
 };
 
 /** A rendered conversation. Zero-initialise to start. */

@@ -42,28 +42,24 @@ static int64_t common(const int32_t *a, int64_t n, const int32_t *b, int64_t m)
 }
 
 /*
- * The first token that reaches beyond the text before `at`. Where the text since the last border
- * gives just the next ids, that is the answer; else the text from its beginning is tokenised up to
- * here, and a token that lies across the border makes the difference.
+ * The first token that reaches beyond the text before `at`; *cuts: it lies across. Where the text
+ * from a->at on gives just the next ids, that is the answer; else the text from its beginning is
+ * tokenised up to here, and a token that lies across makes the difference.
  */
-static ft_status find_border(struct aligned *a, size_t at, int64_t *token)
+static ft_status find_border(const struct aligned *a, size_t at, int64_t *token, bool *cuts)
 {
     struct token_list *found = a->scratch;
+    *cuts = false;
     found->n = 0;
     FT_TRY(tokenizer_encode(a->tokenizer, found, a->text + a->at, at - a->at));
-    int64_t same = common(found->ids, found->n, a->ids + a->token, a->n - a->token);
-    if (same == found->n) {
-        *token = a->token += same;
-        a->at = at;
+    const int64_t same = common(found->ids, found->n, a->ids + a->token, a->n - a->token);
+    *token = a->token + same;
+    if (same == found->n)
         return FT_OK;
-    }
     found->n = 0;
     FT_TRY(tokenizer_encode(a->tokenizer, found, a->text, at));
-    *token = same = common(found->ids, found->n, a->ids, a->n);
-    if (same == found->n) {
-        a->token = same;
-        a->at = at;
-    }
+    *token = common(found->ids, found->n, a->ids, a->n);
+    *cuts = *token < found->n;
     return FT_OK;
 }
 
@@ -86,13 +82,19 @@ static ft_status mark_spans(struct instruct *x, struct tokenizer *t, struct toke
                         .n = out->n - first};
     for (int64_t i = 0; i < text->n_spans; i++) {
         const struct chat_span *span = &text->spans[i];
-        int64_t from, to;
+        int64_t from, end, to;
+        bool cuts;
         if (span->to == span->from)
             continue;
-        FT_TRY(find_border(&a, span->from, &from));
+        FT_TRY(find_border(&a, span->from, &from, &cuts));
         if (from >= max)
             break;
-        FT_TRY(find_border(&a, span->to, &to));
+        FT_TRY(find_border(&a, span->end, &end, &cuts));
+        if (!cuts) {
+            a.at = span->end;
+            a.token = end;
+        }
+        FT_TRY(find_border(&a, span->to, &to, &cuts));
         mark(out->ids + first, from, to);
     }
     return FT_OK;
@@ -131,7 +133,7 @@ static ft_status find_completion(struct instruct *x, const struct instruct_reque
     if (x->text.n_spans == 0)
         return ft_fail(FT_ERR_INPUT, "\"completion\" has no message of the assistant");
     x->text.n_spans = 1;
-    x->text.spans[0] = (struct chat_span){n, bytes};
+    x->text.spans[0] = (struct chat_span){n, bytes, bytes};
     return FT_OK;
 }
 

@@ -285,7 +285,7 @@ static ft_status put_thinking(struct rendering *r, int64_t i)
     return buffer_append(text, answer.data, answer.bytes);
 }
 
-static ft_status add_span(struct chat_text *out, size_t from)
+static ft_status add_span(struct chat_text *out, size_t from, size_t end)
 {
     if (out->n_spans == out->capacity) {
         const int64_t capacity = 2 * out->capacity + 16;
@@ -295,7 +295,7 @@ static ft_status add_span(struct chat_text *out, size_t from)
         out->spans = spans;
         out->capacity = capacity;
     }
-    out->spans[out->n_spans++] = (struct chat_span){from, out->text.used};
+    out->spans[out->n_spans++] = (struct chat_span){from, end, out->text.used};
     return FT_OK;
 }
 
@@ -318,8 +318,10 @@ static ft_status put_turn(struct rendering *r, int64_t i)
         FT_TRY(put_thinking(r, i));
     else
         FT_TRY(put_content(r, m, CHAT_TRIM_ASSISTANT));
-    FT_TRY(put_piece(text, r->c, f->turns[m->role].after));
-    return m->role == CHAT_ASSISTANT ? add_span(r->out, from) : FT_OK;
+    const char *after = f->turns[m->role].after, *eos = strchr(after, CHAT_EOS_BYTE);
+    const size_t end = text->used + (eos ? (size_t)(eos - after) : 0);
+    FT_TRY(put_piece(text, r->c, after));
+    return m->role == CHAT_ASSISTANT ? add_span(r->out, from, end) : FT_OK;
 }
 
 /* What a template refuses, from its first message but the system's on. */
