@@ -40,7 +40,7 @@ THETA = {"rope_type": "default", "rope_theta": 100.0}
 
 
 def scaled(kind, **more):
-    return tf.LlamaConfig(**{**GROUPED, "max_position_embeddings": 16},
+    return tf.LlamaConfig(**{**GROUPED, "max_position_embeddings": 16, "num_hidden_layers": 1},
                           rope_parameters={**THETA, "rope_type": kind, **more})
 
 
@@ -59,10 +59,10 @@ DECODERS = {
                             max_window_layers=1, rope_parameters=dict(THETA)),
     "qwen3": tf.Qwen3Config(**GROUPED, head_dim=6, tie_word_embeddings=True,
                             rope_parameters=dict(THETA)),
-    "gemma2": tf.Gemma2Config(**GROUPED, head_dim=8, sliding_window=6, query_pre_attn_scalar=5,
+    "gemma2": tf.Gemma2Config(**GROUPED, head_dim=4, sliding_window=6, query_pre_attn_scalar=5,
                               attn_logit_softcapping=2.0, final_logit_softcapping=3.0,
                               rope_parameters=dict(THETA)),
-    "gemma3": tf.Gemma3TextConfig(**{**GROUPED, "num_hidden_layers": 3}, head_dim=8,
+    "gemma3": tf.Gemma3TextConfig(**{**GROUPED, "num_hidden_layers": 3}, head_dim=4,
                                   sliding_window=6, query_pre_attn_scalar=9,
                                   layer_types=["sliding_attention", "full_attention",
                                                "sliding_attention"],
@@ -70,7 +70,7 @@ DECODERS = {
     "phi3": tf.Phi3Config(**GROUPED, sliding_window=9,
                           rope_parameters={**THETA, "partial_rotary_factor": 0.5}),
     "olmo2": tf.Olmo2Config(**GROUPED, rope_parameters=dict(THETA)),
-    "gpt2": tf.GPT2Config(vocab_size=V, n_embd=16, n_layer=2, n_head=4, n_positions=32,
+    "gpt2": tf.GPT2Config(vocab_size=V, n_embd=16, n_layer=2, n_head=4, n_positions=32, n_inner=20,
                           bos_token_id=1, eos_token_id=2),
     "gpt_neox": tf.GPTNeoXConfig(**COMMON, rope_parameters={**THETA, "partial_rotary_factor": 0.5}),
     "gpt_neox-serial": tf.GPTNeoXConfig(**{**COMMON, "num_hidden_layers": 1},
