@@ -70,7 +70,7 @@ DECODERS = {
     "phi3": tf.Phi3Config(**GROUPED, sliding_window=9,
                           rope_parameters={**THETA, "partial_rotary_factor": 0.5}),
     "olmo2": tf.Olmo2Config(**GROUPED, rope_parameters=dict(THETA)),
-    "gpt2": tf.GPT2Config(vocab_size=V, n_embd=16, n_layer=2, n_head=4, n_positions=32, n_inner=20,
+    "gpt2": tf.GPT2Config(vocab_size=V, n_embd=16, n_layer=2, n_head=4, n_positions=32,
                           bos_token_id=1, eos_token_id=2),
     "gpt_neox": tf.GPTNeoXConfig(**COMMON, rope_parameters={**THETA, "partial_rotary_factor": 0.5}),
     "gpt_neox-serial": tf.GPTNeoXConfig(**{**COMMON, "num_hidden_layers": 1},
