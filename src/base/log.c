@@ -2,6 +2,9 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 static bool is_speaking = true;
 
@@ -33,4 +36,17 @@ void log_warn(const char *format, ...)
     va_start(args, format);
     write_line("finetune: warning: ", format, args);
     va_end(args);
+}
+
+bool log_to_terminal(int fd)
+{
+    char path[64], target[64];
+    if (!getenv("OMPI_COMM_WORLD_RANK"))
+        return isatty(fd) == 1;
+    (void)snprintf(path, sizeof path, "/proc/%ld/fd/%d", (long)getppid(), fd);
+    const ssize_t n = readlink(path, target, sizeof target - 1);
+    if (n <= 0)
+        return false;
+    target[n] = '\0';
+    return strncmp(target, "/dev/pts/", 9) == 0 || strncmp(target, "/dev/tty", 8) == 0;
 }

@@ -6,6 +6,7 @@
 
 #include "base/buffer.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "cli/options.h"
 #include "cli/verbs.h"
@@ -180,7 +181,7 @@ static ft_status label(struct comm *comm, const struct arguments *a)
 
 static ft_status speak(struct comm *comm, const struct arguments *a)
 {
-    struct speaker speaker = {.is_terminal = isatty(STDOUT_FILENO)};
+    struct speaker speaker = {.is_terminal = log_to_terminal(STDOUT_FILENO)};
     const struct continuation_listener listener = {hear_piece, hear_end, &speaker};
     struct continuation_options options;
     FT_TRY(set_options(&options, a));

@@ -11,29 +11,12 @@
 enum { BAR = 24 };
 static const double LINE_EVERY_S = 10.0, REDRAW_EVERY_S = 0.1;
 
-/* mpirun hands a rank's stderr on through a pipe: then its own stderr decides. It is rank 0's
- * parent where both are on one node. */
-static bool writes_to_terminal(void)
-{
-    char path[64], target[64];
-    if (isatty(STDERR_FILENO) == 1)
-        return true;
-    if (!getenv("OMPI_COMM_WORLD_RANK"))
-        return false;
-    (void)snprintf(path, sizeof path, "/proc/%ld/fd/2", (long)getppid());
-    const ssize_t n = readlink(path, target, sizeof target - 1);
-    if (n <= 0)
-        return false;
-    target[n] = '\0';
-    return strncmp(target, "/dev/pts/", 9) == 0 || strncmp(target, "/dev/tty", 8) == 0;
-}
-
 void progress_start(struct progress *p, int64_t first_step, int64_t total_steps, bool is_speaking)
 {
     *p = (struct progress){.first_step = first_step,
                            .total_steps = total_steps,
                            .started = timer_now(),
-                           .is_terminal = writes_to_terminal(),
+                           .is_terminal = log_to_terminal(STDERR_FILENO),
                            .is_speaking = is_speaking};
 }
 
