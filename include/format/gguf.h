@@ -88,6 +88,9 @@ ft_status gguf_get_texts(const struct gguf *g, const char *key, struct gguf_text
 /** An array of i32, or of u32 whose values all fit i32. */
 ft_status gguf_get_ints(const struct gguf *g, const char *key, const int32_t **out, int64_t *n);
 
+/** An array of f32, all of them finite. */
+ft_status gguf_get_floats(const struct gguf *g, const char *key, const float **out, int64_t *n);
+
 /** Number of elements of an array of any type; -1 when key is missing or no array. */
 int64_t gguf_array_length(const struct gguf *g, const char *key);
 

@@ -15,6 +15,7 @@
 #include "base/buffer.h"
 #include "base/err.h"
 #include "token/normal.h"
+#include "token/ranges.h"
 
 /** Zero-initialise to start, set the rules, then bert_prepare. */
 struct bert {
@@ -30,6 +31,9 @@ enum { BERT_DROPPED = 0xff };
 /** Derives the table from the rules. */
 void bert_prepare(struct bert *bert);
 
+/** Lower case of one character by itself; U+0130 becomes two, which is the caller's to do. */
+uint32_t bert_to_lower(uint32_t code);
+
 /** Appends text, which is valid UTF-8, with the rules applied. Linear in time for every text. */
 ft_status bert_normalise(const struct bert *bert, struct normal *scratch, struct buffer *out,
                          const char *text, size_t bytes);
@@ -42,22 +46,13 @@ ft_status bert_normalise(const struct bert *bert, struct normal *scratch, struct
  */
 size_t bert_next_word(const char *text, size_t bytes, size_t *at);
 
-/** A range of code points. */
-struct bert_range {
-    uint32_t first, last;
-};
-
-/** Ranges in ascending order, without ASCII. */
-struct bert_ranges {
-    const struct bert_range *items;
-    int n;
-};
+/* The sets are without ASCII. */
 
 /** Other characters (C: Cc, Cf, Co) and U+FFFD. */
-extern const struct bert_ranges bert_others;
+extern const struct code_ranges bert_others;
 /** Nonspacing marks (Mn). */
-extern const struct bert_ranges bert_marks;
+extern const struct code_ranges bert_marks;
 /** Punctuation (P). */
-extern const struct bert_ranges bert_punctuation;
+extern const struct code_ranges bert_punctuation;
 
 #endif

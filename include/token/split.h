@@ -12,9 +12,6 @@ enum split_kind { SPLIT_GPT2, SPLIT_LLAMA3, SPLIT_QWEN2, SPLIT_SMOLLM, SPLIT_KIN
 /** Name of a kind in GGUF's tokenizer.ggml.pre. */
 const char *split_name(enum split_kind kind);
 
-/** Kind of such a name; SPLIT_KINDS when it is none of them. */
-enum split_kind split_by_name(const char *name);
-
 /** The pattern by which tokenizer.json asks for a kind in a Split; NULL: by ByteLevel's own. */
 const char *split_json_pattern(enum split_kind kind);
 

@@ -11,6 +11,7 @@
 #ifndef FT_TOKEN_TOKENIZER_H
 #define FT_TOKEN_TOKENIZER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,6 +38,19 @@ ft_status token_list_append(struct token_list *list, const int32_t *ids, int64_t
 void token_list_clear(struct token_list *list);
 
 struct tokenizer;
+
+/** How far the text of a growing list of tokens is known. Zero-initialise to start;
+ * token_stream_clear. */
+struct token_stream {
+    uint32_t seen;        /**< steps of the decoder that have had a token, a bit each */
+    int64_t stripped[16]; /**< characters cut at the start, by step */
+    bool shows;           /**< text is wanted as soon as it is known */
+    struct buffer token, work;
+    struct buffer run;  /**< bytes of tokens <0xNN> that wait for the next one */
+    struct buffer tail; /**< of a character that is not complete */
+};
+
+void token_stream_clear(struct token_stream *stream);
 
 /**
  * Opens the tokenizer of a model.
@@ -105,6 +119,22 @@ int tokenizer_template_size(const struct tokenizer *t);
  */
 ft_status tokenizer_decode(const struct tokenizer *t, struct buffer *out, const int32_t *ids,
                            int64_t n);
+
+/**
+ * Appends the text that one more token adds: valid UTF-8, a character as soon as it is complete. Together with
+ * tokenizer_stream_end the text is that of tokenizer_decode, with U+FFFD for what is not UTF-8.
+ *
+ * @return as tokenizer_decode
+ */
+ft_status tokenizer_stream(const struct tokenizer *t, struct token_stream *stream,
+                           struct buffer *out, int32_t id);
+
+/** Appends what still waits, U+FFFD for a character that stays incomplete, and starts anew. */
+ft_status tokenizer_stream_end(const struct tokenizer *t, struct token_stream *stream,
+                               struct buffer *out);
+
+/** Whether an id is one of the special added tokens, which a reader of text does not want to see. */
+bool tokenizer_is_special(const struct tokenizer *t, int32_t id);
 
 /** Largest id + 1, added tokens included. */
 int tokenizer_vocab_size(const struct tokenizer *t);

@@ -189,6 +189,22 @@ ft_status gguf_get_ints(const struct gguf *g, const char *key, const int32_t **o
     return FT_OK;
 }
 
+ft_status gguf_get_floats(const struct gguf *g, const char *key, const float **out, int64_t *n)
+{
+    const struct gguf_entry *e;
+    FT_TRY(require(&e, g, key));
+    if (e->type != GGUF_ARRAY || e->element != GGUF_F32)
+        return wrong_type(g, e, "an array of f32");
+    const float *values = (const float *)(const void *)e->value; /* aligned by the parser */
+    for (int64_t i = 0; i < e->n; i++)
+        if (!isfinite(values[i]))
+            return ft_fail(FT_ERR_INPUT, "%s: metadata key %s: element %lld is %g", g->path, key,
+                           (long long)i, (double)values[i]);
+    *out = values;
+    *n = e->n;
+    return FT_OK;
+}
+
 int64_t gguf_array_length(const struct gguf *g, const char *key)
 {
     const struct gguf_entry *e = find(g, key);

@@ -6,10 +6,10 @@
 #include "token/added.h"
 
 #include <string.h>
-#include <utf8proc.h>
 
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "token/classes.h"
 #include "token/tokenizer.h"
 
 ft_status added_add(struct added *added, struct added_token token, const char *text, size_t bytes)
@@ -31,30 +31,6 @@ ft_status added_add(struct added *added, struct added_token token, const char *t
     return FT_OK;
 }
 
-/** \w of Rust's regex: Alphabetic, M, Nd, Pc, Join_Control (Unicode Technical Standard 18, annex
- * C). */
-static bool is_word_character(uint32_t code)
-{
-    switch (utf8proc_category((utf8proc_int32_t)code)) {
-    case UTF8PROC_CATEGORY_LU:
-    case UTF8PROC_CATEGORY_LL:
-    case UTF8PROC_CATEGORY_LT:
-    case UTF8PROC_CATEGORY_LM:
-    case UTF8PROC_CATEGORY_LO:
-    case UTF8PROC_CATEGORY_MN:
-    case UTF8PROC_CATEGORY_MC:
-    case UTF8PROC_CATEGORY_ME:
-    case UTF8PROC_CATEGORY_ND:
-    case UTF8PROC_CATEGORY_NL:
-    case UTF8PROC_CATEGORY_PC:
-        return true;
-    default: /* Other_Alphabetic beyond the categories: circled and squared letters */
-        return code == 0x200c || code == 0x200d || (code >= 0x24b6 && code <= 0x24e9) ||
-               (code >= 0x1f130 && code <= 0x1f149) || (code >= 0x1f150 && code <= 0x1f169) ||
-               (code >= 0x1f170 && code <= 0x1f189);
-    }
-}
-
 /** Start of the character that ends at `end` (> 0). */
 static size_t step_back(const char *text, size_t end)
 {
@@ -67,9 +43,9 @@ static size_t step_back(const char *text, size_t end)
 static bool is_single_word(const char *text, size_t bytes, size_t start, size_t end)
 {
     int n = 0;
-    if (start > 0 && is_word_character(utf8_decode(text + step_back(text, start), &n)))
+    if (start > 0 && class_is_word(utf8_decode(text + step_back(text, start), &n)))
         return false;
-    return end == bytes || !is_word_character(utf8_decode(text + end, &n));
+    return end == bytes || !class_is_word(utf8_decode(text + end, &n));
 }
 
 static void strip(struct added_match *match, unsigned flags, const char *text, size_t bytes,

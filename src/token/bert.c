@@ -13,26 +13,13 @@
 
 #include "base/utf8.h"
 
-static bool in_ranges(const struct bert_ranges *ranges, uint32_t code)
-{
-    int low = 0, high = ranges->n;
-    while (low < high) {
-        const int middle = (low + high) / 2;
-        if (code > ranges->items[middle].last)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < ranges->n && code >= ranges->items[low].first;
-}
-
 static bool is_han(uint32_t code)
 {
-    static const struct bert_range HAN[] = {
+    static const struct code_range HAN[] = {
         {0x3400, 0x4dbf},   {0x4e00, 0x9fff},   {0xf900, 0xfaff},  {0x20000, 0x2a6df},
         {0x2a700, 0x2b81f}, {0x2b920, 0x2ceaf}, {0x2f800, 0x2fa1f}};
-    static const struct bert_ranges RANGES = {HAN, (int)(sizeof HAN / sizeof *HAN)};
-    return code >= HAN[0].first && in_ranges(&RANGES, code);
+    static const struct code_ranges RANGES = {HAN, (int)(sizeof HAN / sizeof *HAN)};
+    return code >= HAN[0].first && code_in_ranges(&RANGES, code);
 }
 
 static unsigned char ascii_becomes(const struct bert *bert, unsigned char c)
@@ -53,7 +40,7 @@ void bert_prepare(struct bert *bert)
 /** Puts a character at the end of scratch->codes, by the rules that come before the order. */
 static ft_status add_code(const struct bert *bert, struct normal *scratch, size_t *n, uint32_t code)
 {
-    if (bert->clean && in_ranges(&bert_others, code))
+    if (bert->clean && code_in_ranges(&bert_others, code))
         return FT_OK;
     if (bert->clean && utf8_is_space(code))
         code = ' ';
@@ -69,8 +56,7 @@ static ft_status add_code(const struct bert *bert, struct normal *scratch, size_
     return FT_OK;
 }
 
-/** Lower case of a code, but for U+0130. */
-static uint32_t to_lower(uint32_t code)
+uint32_t bert_to_lower(uint32_t code)
 {
     static const struct {
         uint32_t first, last;
@@ -93,11 +79,12 @@ static uint32_t to_lower(uint32_t code)
 static ft_status put_code(const struct bert *bert, struct buffer *out, uint32_t code)
 {
     char text[4];
-    if (bert->strip && in_ranges(&bert_marks, code))
+    if (bert->strip && code_in_ranges(&bert_marks, code))
         return FT_OK;
     if (bert->lower && code == 0x130)
         return buffer_append(out, "i\xcc\x87", 3);
-    return buffer_append(out, text, (size_t)utf8_encode(text, bert->lower ? to_lower(code) : code));
+    return buffer_append(out, text,
+                         (size_t)utf8_encode(text, bert->lower ? bert_to_lower(code) : code));
 }
 
 /** Appends what lies between two kept ASCII characters. */
@@ -175,7 +162,7 @@ static int kind_at(const char *text, int *taken)
     if ((unsigned char)*text < 0x80)
         return KINDS[(unsigned char)*text];
     const uint32_t code = utf8_decode(text, taken);
-    return utf8_is_space(code) ? SPACE : in_ranges(&bert_punctuation, code) ? ALONE : IN_WORD;
+    return utf8_is_space(code) ? SPACE : code_in_ranges(&bert_punctuation, code) ? ALONE : IN_WORD;
 }
 
 size_t bert_next_word(const char *text, size_t bytes, size_t *at)

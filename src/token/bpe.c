@@ -8,6 +8,10 @@
  * A candidate that was overtaken (one of its symbols merged elsewhere) is recognised when it is
  * popped: the pair that now stands at its place no longer gives its token. If that pair gives the
  * same token by another merge it is taken at the old rank, as `tokenizers` does.
+ *
+ * Over characters a whole text may be one word, in which U+2581 stands for the spaces. Where no merge joins another
+ * character to a U+2581 behind it, nothing ever crosses that border, so that each part is a word by itself, short
+ * and likely to be in the cache.
  */
 #include "token/bpe.h"
 
@@ -15,6 +19,10 @@
 
 #include "base/mem.h"
 #include "base/size.h"
+#include "base/utf8.h"
+
+#define META "\xe2\x96\x81" /* U+2581 */
+enum { META_BYTES = 3 };
 
 enum {
     HEAP_OFFSET = 3
@@ -42,6 +50,31 @@ ft_status bpe_begin(struct bpe *bpe, const struct vocab *vocab)
         bpe->byte_ids[byte] = vocab_find(vocab, bpe->text.data, bpe->text.used);
     }
     return word_cache_create(&bpe->cache);
+}
+
+ft_status bpe_begin_characters(struct bpe *bpe, const struct vocab *vocab)
+{
+    bpe->vocab = vocab;
+    bpe->n_model = vocab->n;
+    bpe->unknown = -1;
+    bpe->characters = true;
+    vocab_find_byte_tokens(vocab, bpe->byte_ids);
+    for (int c = 0; c < 128; c++) {
+        const char value = (char)c;
+        bpe->ascii_ids[c] = vocab_find(vocab, &value, 1);
+    }
+    bpe->crosses_space = vocab_find(vocab, META, META_BYTES) < 0;
+    return word_cache_create(&bpe->cache);
+}
+
+static bool starts_with_space(const char *text, size_t bytes)
+{
+    return bytes >= META_BYTES && memcmp(text, META, META_BYTES) == 0;
+}
+
+static bool ends_with_space(const char *text, size_t bytes)
+{
+    return bytes >= META_BYTES && memcmp(text + bytes - META_BYTES, META, META_BYTES) == 0;
 }
 
 static ft_status find_part(const struct bpe *bpe, int32_t *id, const char *text, size_t bytes)
@@ -74,6 +107,8 @@ ft_status bpe_add_merge(struct bpe *bpe, const char *left, size_t left_bytes, co
         bpe->pairs = pairs;
         bpe->pairs_capacity = capacity;
     }
+    if (starts_with_space(right, right_bytes) && !ends_with_space(left, left_bytes))
+        bpe->crosses_space = true;
     FT_TRY(map_put(&bpe->merges, pair_key(pair.left, pair.right),
                    (uint64_t)bpe->n_pairs << 32 | (uint32_t)pair.merged));
     bpe->pairs[bpe->n_pairs++] = pair;
@@ -191,6 +226,62 @@ static int32_t fill_symbols(struct bpe *bpe, const char *word, size_t bytes)
     return n;
 }
 
+static int32_t character_id(const struct bpe *bpe, const char *text, size_t bytes)
+{
+    if (bytes == 1)
+        return bpe->ascii_ids[(unsigned char)*text];
+    const int32_t id = vocab_find(bpe->vocab, text, bytes);
+    return id < bpe->n_model ? id : -1;
+}
+
+static void add_symbol(struct bpe *bpe, int32_t *n, int32_t id)
+{
+    bpe->symbols[*n] = (struct bpe_symbol){id, *n - 1, *n + 1};
+    ++*n;
+}
+
+/** Adds the tokens of a character's bytes; false where one is lacking. */
+static bool add_bytes(struct bpe *bpe, int32_t *n, const char *text, int bytes)
+{
+    for (int i = 0; i < bytes; i++) {
+        if (bpe->byte_ids[(unsigned char)text[i]] < 0)
+            return false;
+    }
+    for (int i = 0; i < bytes; i++)
+        add_symbol(bpe, n, bpe->byte_ids[(unsigned char)text[i]]);
+    return true;
+}
+
+/** As fill_symbols, by characters. An unknown one waits for the next known one: behind bytes that
+ * stand between, as in `tokenizers`. */
+static int32_t fill_characters(struct bpe *bpe, const char *word, size_t bytes)
+{
+    int32_t n = 0;
+    bool waits = false;
+    int taken = 0;
+    for (size_t i = 0; i < bytes; i += (size_t)taken) {
+        (void)utf8_decode(word + i, &taken);
+        const int32_t id = character_id(bpe, word + i, (size_t)taken);
+        if (id >= 0) {
+            if (waits)
+                add_symbol(bpe, &n, bpe->unknown);
+            waits = false;
+            add_symbol(bpe, &n, id);
+            continue;
+        }
+        if ((bpe->byte_fallback && add_bytes(bpe, &n, word + i, taken)) || bpe->unknown < 0)
+            continue;
+        if (waits && !bpe->fuse_unknown)
+            add_symbol(bpe, &n, bpe->unknown);
+        waits = true;
+    }
+    if (waits)
+        add_symbol(bpe, &n, bpe->unknown);
+    if (n > 0)
+        bpe->symbols[n - 1].next = -1;
+    return n;
+}
+
 static void merge_all(struct bpe *bpe, int32_t n)
 {
     struct bpe_symbol *s = bpe->symbols;
@@ -216,19 +307,32 @@ static void merge_all(struct bpe *bpe, int32_t n)
     }
 }
 
+/** Id of the token that is the word; -1 where there is none. */
+static ft_status find_whole(struct bpe *bpe, int32_t *id, const char *word, size_t bytes)
+{
+    if (bpe->characters) {
+        *id = vocab_find(bpe->vocab, word, bytes);
+        return FT_OK;
+    }
+    bpe->text.used = 0;
+    FT_TRY(vocab_from_bytes(&bpe->text, word, bytes));
+    *id = vocab_find(bpe->vocab, bpe->text.data, bpe->text.used);
+    return FT_OK;
+}
+
 /** The word by its merges, or whole where ignore_merges says so. */
 static ft_status encode_anew(struct bpe *bpe, struct token_list *out, const char *word,
                              size_t bytes)
 {
     if (bpe->ignore_merges) {
-        bpe->text.used = 0;
-        FT_TRY(vocab_from_bytes(&bpe->text, word, bytes));
-        const int32_t id = vocab_find(bpe->vocab, bpe->text.data, bpe->text.used);
+        int32_t id = -1;
+        FT_TRY(find_whole(bpe, &id, word, bytes));
         if (id >= 0 && id < bpe->n_model)
             return token_list_append(out, &id, 1);
     }
     FT_TRY(reserve(bpe, bytes));
-    const int32_t n = fill_symbols(bpe, word, bytes);
+    const int32_t n =
+        bpe->characters ? fill_characters(bpe, word, bytes) : fill_symbols(bpe, word, bytes);
     merge_all(bpe, n);
     int32_t kept = 0; /* the ids move to the front of the candidates' memory, which is free now */
     int32_t *ids = (int32_t *)(void *)bpe->candidates;
@@ -237,10 +341,10 @@ static ft_status encode_anew(struct bpe *bpe, struct token_list *out, const char
     return token_list_append(out, ids, kept);
 }
 
-ft_status bpe_encode(struct bpe *bpe, struct token_list *out, const char *word, size_t bytes)
+/** A word, or a part of one that is a word by itself. */
+static ft_status encode_part(struct bpe *bpe, struct token_list *out, const char *word,
+                             size_t bytes)
 {
-    if (bytes == 0)
-        return FT_OK;
     if (bytes > WORD_CACHE_BYTES)
         return encode_anew(bpe, out, word, bytes);
     uint64_t key[4];
@@ -251,5 +355,32 @@ ft_status bpe_encode(struct bpe *bpe, struct token_list *out, const char *word, 
     const int64_t start = out->n;
     FT_TRY(encode_anew(bpe, out, word, bytes));
     word_cache_keep(&bpe->cache, place, key, out->ids + start, out->n - start);
+    return FT_OK;
+}
+
+/** Offset of the first U+2581 behind another character; bytes where there is none. */
+static size_t find_border(const char *word, size_t bytes)
+{
+    for (size_t i = 0; i < bytes;) {
+        const char *at = memchr(word + i, META[0], bytes - i);
+        if (!at)
+            return bytes;
+        i = (size_t)(at - word);
+        if (starts_with_space(at, bytes - i) && i > 0 && !ends_with_space(word, i))
+            return i;
+        i++;
+    }
+    return bytes;
+}
+
+ft_status bpe_encode(struct bpe *bpe, struct token_list *out, const char *word, size_t bytes)
+{
+    if (!bpe->characters || bpe->crosses_space || bpe->ignore_merges)
+        return bytes > 0 ? encode_part(bpe, out, word, bytes) : FT_OK;
+    for (size_t at = 0; at < bytes;) {
+        const size_t n = find_border(word + at, bytes - at);
+        FT_TRY(encode_part(bpe, out, word + at, n));
+        at += n;
+    }
     return FT_OK;
 }

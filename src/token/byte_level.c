@@ -14,19 +14,23 @@ static bool may_need_nfc(const char *text, size_t bytes)
     return false;
 }
 
-static ft_status normalise(struct tokenizer *t, const char **text, size_t *bytes)
+static ft_status normalise(struct tokenizer *t, const char **text, size_t *bytes, bool *begins)
 {
+    struct buffer *out = &t->normalising.texts[0];
+    (void)begins;
     if (!t->nfc || !may_need_nfc(*text, *bytes))
         return FT_OK;
-    t->normalised.used = 0;
-    FT_TRY(normal_nfc(&t->normal, &t->normalised, *text, *bytes));
-    *text = t->normalised.data;
-    *bytes = t->normalised.used;
+    out->used = 0;
+    FT_TRY(normal_append(&t->normalising.normal, out, NORMAL_C, *text, *bytes));
+    *text = out->data;
+    *bytes = out->used;
     return FT_OK;
 }
 
-static ft_status encode(struct tokenizer *t, struct token_list *out, const char *text, size_t bytes)
+static ft_status encode(struct tokenizer *t, struct token_list *out, const char *text, size_t bytes,
+                        bool begins)
 {
+    (void)begins;
     for (size_t at = 0, end = 0; at < bytes; at = end) {
         FT_TRY(split_next(t->split, &end, text, bytes, at));
         FT_TRY(bpe_encode(&t->bpe, out, text + at, end - at));
@@ -34,15 +38,7 @@ static ft_status encode(struct tokenizer *t, struct token_list *out, const char 
     return FT_OK;
 }
 
-static ft_status decode(const struct tokenizer *t, struct buffer *out, const char *text,
-                        size_t bytes, bool first)
-{
-    (void)t;
-    (void)first;
-    return vocab_to_bytes(out, text, bytes);
-}
-
-static void hash(const struct tokenizer *t, struct hash_state *state)
+static ft_status hash(const struct tokenizer *t, struct hash_state *state)
 {
     static const char FORM[] = "byte-level BPE 1";
     const char *split = split_name(t->kind);
@@ -57,6 +53,7 @@ static void hash(const struct tokenizer *t, struct hash_state *state)
         tokenizer_hash_number(state, t->bpe.pairs[i].left);
         tokenizer_hash_number(state, t->bpe.pairs[i].right);
     }
+    return FT_OK;
 }
 
 static ft_status finish(struct tokenizer *t)
@@ -101,36 +98,12 @@ static ft_status put_pre_tokenizer(struct buffer *out, const struct tokenizer *t
                              "    " BYTE_LEVEL("true", "false") "\n  ]},\n");
 }
 
-static ft_status put_model(struct buffer *out, const struct tokenizer *t)
-{
-    FT_TRY(
-        buffer_print(out, "  \"model\": {\"type\": \"BPE\", \"dropout\": null, \"unk_token\": "));
-    FT_TRY(t->bpe.unknown >= 0 ? tokenizer_put_token(out, t, t->bpe.unknown)
-                               : buffer_print(out, "null"));
-    FT_TRY(
-        buffer_print(out,
-                     ", \"continuing_subword_prefix\": null, \"end_of_word_suffix\": null,\n"
-                     "    \"fuse_unk\": false, \"byte_fallback\": false, \"ignore_merges\": %s,\n"
-                     "    \"vocab\": ",
-                     tokenizer_truth(t->bpe.ignore_merges)));
-    FT_TRY(tokenizer_put_vocab(out, t));
-    FT_TRY(buffer_print(out, ",\n    \"merges\": ["));
-    for (int32_t i = 0; i < t->bpe.n_pairs; i++) {
-        FT_TRY(buffer_print(out, "%s\n      [", i ? "," : ""));
-        FT_TRY(tokenizer_put_token(out, t, t->bpe.pairs[i].left));
-        FT_TRY(buffer_append(out, ", ", 2));
-        FT_TRY(tokenizer_put_token(out, t, t->bpe.pairs[i].right));
-        FT_TRY(buffer_append(out, "]", 1));
-    }
-    return buffer_print(out, "\n    ]\n  }");
-}
-
 static ft_status write_members(const struct tokenizer *t, struct buffer *out)
 {
     FT_TRY(buffer_print(out, "  \"normalizer\": %s,\n", t->nfc ? "{\"type\": \"NFC\"}" : "null"));
     FT_TRY(put_pre_tokenizer(out, t));
-    FT_TRY(buffer_print(out, "  \"decoder\": " BYTE_LEVEL("true", "true") ",\n"));
-    return put_model(out, t);
+    FT_TRY(buffer_print(out, "  \"model\": "));
+    return tokenizer_put_bpe(out, t);
 }
 
 /** The name of a splitter stands for the normal form and for ignore_merges too. */
@@ -163,7 +136,6 @@ static ft_status put_gguf(const struct tokenizer *t, struct gguf_writer *w)
 
 const struct tokenizer_model tokenizer_byte_level = {.normalise = normalise,
                                                      .encode = encode,
-                                                     .decode = decode,
                                                      .hash = hash,
                                                      .finish = finish,
                                                      .share = share,

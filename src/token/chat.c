@@ -232,12 +232,12 @@ static ft_status put_user(struct rendering *r, int64_t i)
 }
 
 /* A stretch of text. */
-struct piece {
+struct stretch {
     const char *data;
     size_t bytes;
 };
 
-static struct piece strip_newlines(struct piece p, bool left, bool right)
+static struct stretch strip_newlines(struct stretch p, bool left, bool right)
 {
     while (left && p.bytes > 0 && p.data[0] == '\n')
         p.data++, p.bytes--;
@@ -247,14 +247,14 @@ static struct piece strip_newlines(struct piece p, bool left, bool right)
 }
 
 /* What stands before the first mark, or behind the last one; the whole where there is none. */
-static struct piece cut(struct piece p, const char *mark, bool before)
+static struct stretch cut(struct stretch p, const char *mark, bool before)
 {
     const size_t n = strlen(mark);
-    struct piece found = p;
+    struct stretch found = p;
     for (size_t at = 0; at + n <= p.bytes; at++)
         if (memcmp(p.data + at, mark, n) == 0) {
-            found = before ? (struct piece){p.data, at}
-                           : (struct piece){p.data + at + n, p.bytes - at - n};
+            found = before ? (struct stretch){p.data, at}
+                           : (struct stretch){p.data + at + n, p.bytes - at - n};
             if (before)
                 break;
         }
@@ -267,9 +267,9 @@ static ft_status put_thinking(struct rendering *r, int64_t i)
     static const char end[] = "</think>", begin[] = "<think>";
     struct buffer *text = &r->out->text;
     const struct chat_message *m = &r->list->items[i];
-    const struct piece whole = {content_of(r, m), m->bytes};
-    struct piece answer = whole, reasoning = {"", 0};
-    const struct piece before = cut(whole, end, true);
+    const struct stretch whole = {content_of(r, m), m->bytes};
+    struct stretch answer = whole, reasoning = {"", 0};
+    const struct stretch before = cut(whole, end, true);
     if (before.bytes < whole.bytes) {
         reasoning =
             strip_newlines(cut(strip_newlines(before, false, true), begin, false), true, false);

@@ -126,15 +126,40 @@ ft_status normal_decompose(struct normal *normal, size_t *n, int32_t code)
     return FT_OK;
 }
 
+/** Puts the compatible decomposition of a code where normal_decompose puts the canonical one. */
+static ft_status decompose_compatibly(struct normal *normal, size_t *n, int32_t code)
+{
+    if (code < 0x80 || !code_in_ranges(&normal_compatible, (uint32_t)code))
+        return normal_decompose(normal, n, code);
+    const utf8proc_ssize_t made =
+        utf8proc_decompose_char(code, normal->codes + *n, NORMAL_EXPANSION,
+                                UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT, NULL);
+    if (made < 0 || made > NORMAL_EXPANSION)
+        return ft_fail(FT_ERR_INTERNAL, "utf8proc: %s", utf8proc_errmsg(made));
+    *n += (size_t)made;
+    return FT_OK;
+}
+
 /** Decomposes text into normal->codes, which has room; gives the number of codes in *n. */
-static ft_status decompose_text(struct normal *normal, size_t *n, const char *text, size_t bytes)
+static ft_status decompose_text(struct normal *normal, size_t *n, enum normal_form form,
+                                const char *text, size_t bytes)
 {
     *n = 0;
     for (size_t i = 0; i < bytes;) {
         int taken = 0;
         const int32_t code = (int32_t)utf8_decode(text + i, &taken);
         i += (size_t)taken;
-        FT_TRY(normal_decompose(normal, n, code));
+        FT_TRY(form & NORMAL_KD ? decompose_compatibly(normal, n, code)
+                                : normal_decompose(normal, n, code));
+    }
+    return FT_OK;
+}
+
+static ft_status put_codes(struct buffer *out, const int32_t *codes, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        char text[4];
+        FT_TRY(buffer_append(out, text, (size_t)utf8_encode(text, (uint32_t)codes[i])));
     }
     return FT_OK;
 }
@@ -146,23 +171,21 @@ static ft_status compose(struct buffer *out, int32_t *codes, size_t n)
         utf8proc_normalize_utf32(codes, (utf8proc_ssize_t)n, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
     if (left < 0)
         return ft_fail(FT_ERR_INTERNAL, "utf8proc: %s", utf8proc_errmsg(left));
-    for (utf8proc_ssize_t i = 0; i < left; i++) {
-        char text[4];
-        FT_TRY(buffer_append(out, text, (size_t)utf8_encode(text, (uint32_t)codes[i])));
-    }
-    return FT_OK;
+    return put_codes(out, codes, (size_t)left);
 }
 
 /** Normalises one stretch as a whole. */
-static ft_status normalise(struct normal *normal, struct buffer *out, const char *text,
-                           size_t bytes)
+static ft_status normalise(struct normal *normal, struct buffer *out, enum normal_form form,
+                           const char *text, size_t bytes)
 {
     size_t n = 0;
-    FT_TRY(normal_reserve(normal,
-                          2 * bytes + NORMAL_EXPANSION)); /* two bytes make at most three codes */
-    FT_TRY(decompose_text(normal, &n, text, bytes));
+    /* two bytes make at most three codes, three bytes at most 18 in a compatible form */
+    FT_TRY(normal_reserve(normal, (form & NORMAL_KD ? 6 : 2) * bytes + NORMAL_EXPANSION));
+    FT_TRY(decompose_text(normal, &n, form, text, bytes));
     normal_order(normal, n);
     FT_TRY(buffer_reserve(out, 4 * n));
+    if (!(form & NORMAL_C))
+        return put_codes(out, normal->codes, n);
     for (size_t i = 0; i < n;) {
         size_t end = i;
         while (end < n && !is_newer(normal->codes[end]))
@@ -175,7 +198,8 @@ static ft_status normalise(struct normal *normal, struct buffer *out, const char
     return FT_OK;
 }
 
-ft_status normal_nfc(struct normal *normal, struct buffer *out, const char *text, size_t bytes)
+ft_status normal_append(struct normal *normal, struct buffer *out, enum normal_form form,
+                        const char *text, size_t bytes)
 {
     FT_TRY(buffer_reserve(out, bytes));
     for (size_t i = 0; i < bytes;) {
@@ -188,7 +212,7 @@ ft_status normal_nfc(struct normal *normal, struct buffer *out, const char *text
         size_t end = ascii < bytes ? ascii + 1 : ascii;
         while (end < bytes && (unsigned char)text[end] >= 0x80)
             end++;
-        FT_TRY(normalise(normal, out, text + ascii, end - ascii));
+        FT_TRY(normalise(normal, out, form, text + ascii, end - ascii));
         i = end;
     }
     return FT_OK;

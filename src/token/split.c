@@ -62,14 +62,6 @@ const char *split_json_pattern(enum split_kind kind)
     return KINDS[kind].json;
 }
 
-enum split_kind split_by_name(const char *name)
-{
-    int kind = 0;
-    while (kind < SPLIT_KINDS && strcmp(name, KINDS[kind].name) != 0)
-        kind++;
-    return (enum split_kind)kind;
-}
-
 static void *allocate(size_t bytes, void *unused)
 {
     (void)unused;

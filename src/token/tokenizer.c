@@ -5,7 +5,7 @@
  *     -> merges or pieces
  *
  * Each stretch between added tokens is normalised and split by itself. What the normal form, the
- * words and their ids are is the model's own: byte_level.c, bert_words.c.
+ * words and their ids are is the model's own: pipeline.c, byte_level.c, bert_words.c.
  */
 #include "token/tokenizer.h"
 
@@ -85,10 +85,12 @@ ft_status tokenizer_share(struct tokenizer **out, const struct tokenizer *t)
     *copy = *t;
     copy->shares = true;
     copy->bpe = (struct bpe){0};
+    copy->unigram = (struct unigram){0};
     copy->wordpiece = (struct wordpiece){0};
     copy->split = NULL;
-    copy->normal = (struct normal){0};
-    copy->normalised = (struct buffer){0};
+    copy->normalising = (struct normalizer_scratch){0};
+    copy->splitting = (struct pretokenizer_scratch){0};
+    copy->matching = (struct pattern_scratch){0};
     const ft_status status = t->model->share(copy, t);
     if (status != FT_OK)
         tokenizer_close(out);
@@ -99,7 +101,11 @@ static void clear_tables(struct tokenizer *old)
 {
     added_clear(&old->added);
     bpe_clear(&old->bpe);
+    unigram_clear(&old->unigram);
     wordpiece_clear(&old->wordpiece);
+    normalizer_clear(&old->normalizer);
+    pretokenizer_clear(&old->pretokenizer);
+    decoder_clear(&old->decoder);
     vocab_clear(&old->vocab);
     token_list_clear(&old->before);
     token_list_clear(&old->after);
@@ -117,19 +123,22 @@ void tokenizer_close(struct tokenizer **t)
     if (!old->shares)
         clear_tables(old);
     bpe_clear_scratch(&old->bpe);
+    unigram_clear_scratch(&old->unigram);
     wordpiece_clear_scratch(&old->wordpiece);
     split_close(&old->split);
-    normal_clear(&old->normal);
-    buffer_clear(&old->normalised);
+    normalizer_scratch_clear(&old->normalising);
+    pretokenizer_scratch_clear(&old->splitting);
+    pattern_scratch_clear(&old->matching);
     FT_FREE(*t);
 }
 
 ft_status tokenizer_add_token(struct tokenizer *t, int32_t id, unsigned flags)
 {
     size_t bytes = 0;
+    bool begins = true;
     const char *text = vocab_text(&t->vocab, id, &bytes);
     if (flags & ADDED_NORMALIZED)
-        FT_TRY(t->model->normalise(t, &text, &bytes));
+        FT_TRY(t->model->normalise(t, &text, &bytes, &begins));
     return added_add(&t->added, (struct added_token){id, flags}, text, bytes);
 }
 
@@ -168,14 +177,14 @@ static ft_status take_hash(struct tokenizer *t)
     struct hash_state *state = hash_open();
     if (!state)
         return FT_ERR_INTERNAL;
-    t->model->hash(t, state);
+    const ft_status status = t->model->hash(t, state);
     for (int32_t i = 0; i < t->added.n; i++) {
         tokenizer_hash_number(state, t->added.tokens[i].id);
         tokenizer_hash_number(state, t->added.tokens[i].flags & ~(unsigned)ADDED_SPECIAL);
     }
     hash_template(t, state);
     t->hash = hash_close(state);
-    return FT_OK;
+    return status;
 }
 
 ft_status tokenizer_finish(struct tokenizer *t)
@@ -185,25 +194,25 @@ ft_status tokenizer_finish(struct tokenizer *t)
 }
 
 static ft_status encode_normalised(struct tokenizer *t, struct token_list *out, const char *text,
-                                   size_t bytes)
+                                   size_t bytes, bool begins)
 {
     struct added_match match = {0};
     size_t at = 0;
     while (added_find(&t->added, &match, text, bytes, true, match.after, at)) {
         if (match.start > at)
-            FT_TRY(t->model->encode(t, out, text + at, match.start - at));
+            FT_TRY(t->model->encode(t, out, text + at, match.start - at, begins && at == 0));
         FT_TRY(token_list_append(out, &match.id, 1));
         at = match.end;
     }
-    return at < bytes ? t->model->encode(t, out, text + at, bytes - at) : FT_OK;
+    return at < bytes ? t->model->encode(t, out, text + at, bytes - at, begins && at == 0) : FT_OK;
 }
 
-/** A stretch of raw text without added tokens of raw text. */
+/** A stretch of raw text without added tokens of raw text; begins: it begins the whole text. */
 static ft_status encode_stretch(struct tokenizer *t, struct token_list *out, const char *text,
-                                size_t bytes)
+                                size_t bytes, bool begins)
 {
-    FT_TRY(t->model->normalise(t, &text, &bytes));
-    return encode_normalised(t, out, text, bytes);
+    FT_TRY(t->model->normalise(t, &text, &bytes, &begins));
+    return encode_normalised(t, out, text, bytes, begins);
 }
 
 static ft_status encode_text(struct tokenizer *t, struct token_list *out, const char *text,
@@ -213,11 +222,11 @@ static ft_status encode_text(struct tokenizer *t, struct token_list *out, const 
     size_t at = 0;
     while (added_find(&t->added, &match, text, bytes, false, match.after, at)) {
         if (match.start > at)
-            FT_TRY(encode_stretch(t, out, text + at, match.start - at));
+            FT_TRY(encode_stretch(t, out, text + at, match.start - at, at == 0));
         FT_TRY(token_list_append(out, &match.id, 1));
         at = match.end;
     }
-    return at < bytes ? encode_stretch(t, out, text + at, bytes - at) : FT_OK;
+    return at < bytes ? encode_stretch(t, out, text + at, bytes - at, at == 0) : FT_OK;
 }
 
 ft_status tokenizer_encode(struct tokenizer *t, struct token_list *out, const char *text,
@@ -263,24 +272,6 @@ ft_status tokenizer_encode_document(struct tokenizer *t, struct token_list *out,
     else if (n_text)
         *n_text = found;
     return status;
-}
-
-ft_status tokenizer_decode(const struct tokenizer *t, struct buffer *out, const int32_t *ids,
-                           int64_t n)
-{
-    bool first = true;
-    for (int64_t i = 0; i < n; i++) {
-        size_t bytes = 0;
-        if (ids[i] < 0)
-            return ft_fail(FT_ERR_INPUT, "token id %d at position %lld is negative", ids[i],
-                           (long long)i);
-        const char *text = vocab_text(&t->vocab, ids[i], &bytes);
-        if (!text)
-            continue;
-        FT_TRY(t->model->decode(t, out, text, bytes, first));
-        first = false;
-    }
-    return FT_OK;
 }
 
 int tokenizer_vocab_size(const struct tokenizer *t)

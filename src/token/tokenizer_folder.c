@@ -136,10 +136,31 @@ static ft_status read_rules(struct tokenizer *t, const char *folder)
                        "AutoTokenizer and save_pretrained() of transformers, which writes a "
                        "tokenizer.json",
                        path);
-    t->cleanup = t->bert.clean = t->bert.spaced = t->bert.lower = t->bert.strip = true;
+    t->bert.clean = t->bert.spaced = t->bert.lower = t->bert.strip = true;
     FT_TRY(read_config(t, folder, "tokenizer_config.json", tokenizer_read_vocab_rules));
     const ft_status status = tokenizer_finish_vocab(t);
     return status == FT_OK ? FT_OK : ft_fail_within(status, "%s", folder);
+}
+
+/** Why there is no tokenizer: the file of another kind that is there, and what makes one of it. */
+static ft_status fail_without(const char *folder, const char *path)
+{
+    static const char *const OTHERS[] = {"tokenizer.model", "spiece.model",
+                                         "sentencepiece.bpe.model", "vocab.json", "tekken.json"};
+    for (size_t i = 0; i < sizeof OTHERS / sizeof *OTHERS; i++) {
+        char other[FILE_PATH_MAX];
+        FT_TRY(file_join(other, folder, OTHERS[i]));
+        if (file_exists(other))
+            return ft_fail(FT_ERR_INPUT,
+                           "%s does not exist, and %s is not read; make one of it with "
+                           "AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER) of "
+                           "transformers, with the package sentencepiece",
+                           path, OTHERS[i]);
+    }
+    return ft_fail(FT_ERR_INPUT,
+                   "%s does not exist, nor does a vocab.txt; save it there with "
+                   "tokenizer.save_pretrained() of transformers",
+                   path);
 }
 
 /** tokenizer.json, else the tokens of vocab.txt. */
@@ -154,10 +175,7 @@ static ft_status read_tokenizer(struct tokenizer *t, const char *folder)
     }
     if (file_exists(vocab))
         return tokenizer_read_vocab(t, vocab);
-    return ft_fail(FT_ERR_INPUT,
-                   "%s does not exist, nor does a vocab.txt; save it there with "
-                   "tokenizer.save_pretrained() of transformers",
-                   path);
+    return fail_without(folder, path);
 }
 
 ft_status tokenizer_read_folder(struct tokenizer *t, const char *folder)

@@ -3,32 +3,25 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "format/gguf.h"
-#include "token/parts.h"
+#include "token/gguf_parts.h"
 
-static ft_status read_kind(struct tokenizer *t, const struct gguf *g)
+static const char MODEL[] = "tokenizer.ggml.model", PRE[] = "tokenizer.ggml.pre";
+
+static ft_status find_pre(const struct gguf_pre **out, const struct gguf *g)
 {
-    const char *model = NULL, *pre = NULL;
+    const char *name = NULL;
     char quote[VOCAB_QUOTE];
-    FT_TRY(gguf_get_text(g, "tokenizer.ggml.model", &model));
-    if (strcmp(model, "gpt2") != 0)
-        return ft_fail(FT_ERR_INPUT,
-                       "%s: tokenizer.ggml.model is %s; gpt2 (byte-level BPE) is read",
-                       gguf_path(g), vocab_quote(quote, model, strlen(model)));
-    if (!gguf_has(g, "tokenizer.ggml.pre"))
-        return ft_fail(FT_ERR_INPUT,
-                       "%s: tokenizer.ggml.pre is missing, so how text is split is not known; "
-                       "convert the model again",
-                       gguf_path(g));
-    FT_TRY(gguf_get_text(g, "tokenizer.ggml.pre", &pre));
-    t->kind = split_by_name(pre);
-    if (t->kind == SPLIT_KINDS)
-        return ft_fail(FT_ERR_INPUT,
-                       "%s: tokenizer.ggml.pre is %s; gpt-2, llama-bpe, qwen2 and smollm are known",
-                       gguf_path(g), vocab_quote(quote, pre, strlen(pre)));
-    t->nfc = t->kind == SPLIT_QWEN2;
-    t->model = &tokenizer_byte_level;
-    return FT_OK;
+    if (!gguf_has(g, PRE))
+        return ft_fail(
+            FT_ERR_INPUT,
+            "%s: %s is missing, so how text is split is not known; convert the model again",
+            gguf_path(g), PRE);
+    FT_TRY(gguf_get_text(g, PRE, &name));
+    *out = gguf_find_pre(name);
+    return *out ? FT_OK
+                : ft_fail(FT_ERR_INPUT,
+                          "%s: %s is %s, which is not known; use the model's Hugging Face folder",
+                          gguf_path(g), PRE, vocab_quote(quote, name, strlen(name)));
 }
 
 static ft_status read_tokens(struct tokenizer *t, const struct gguf *g)
@@ -48,8 +41,6 @@ static ft_status read_tokens(struct tokenizer *t, const struct gguf *g)
             return ft_fail_within(status, "%s: tokenizer.ggml.tokens", gguf_path(g));
     }
     t->n_model = t->vocab.n;
-    FT_TRY(bpe_begin(&t->bpe, &t->vocab));
-    t->bpe.ignore_merges = t->kind == SPLIT_LLAMA3;
     return FT_OK;
 }
 
@@ -73,40 +64,42 @@ static ft_status read_merges(struct tokenizer *t, const struct gguf *g)
     return FT_OK;
 }
 
-/** Control and user-defined tokens are found as wholes; unused ones only fill ids. */
-static ft_status read_types(struct tokenizer *t, const struct gguf *g)
+ft_status gguf_read_types(const int32_t **types, const struct tokenizer *t, const struct gguf *g)
 {
     static const char KEY[] = "tokenizer.ggml.token_type";
-    const int32_t *types = NULL;
     int64_t n = 0;
-    FT_TRY(gguf_get_ints(g, KEY, &types, &n));
-    if (n != t->vocab.n)
-        return ft_fail(FT_ERR_INPUT, "%s: %s has %lld entries for %d tokens", gguf_path(g), KEY,
-                       (long long)n, t->vocab.n);
+    FT_TRY(gguf_get_ints(g, KEY, types, &n));
+    return n == t->vocab.n ? FT_OK
+                           : ft_fail(FT_ERR_INPUT, "%s: %s has %lld entries for %d tokens",
+                                     gguf_path(g), KEY, (long long)n, t->vocab.n);
+}
+
+/** Control and user-defined tokens are found as wholes; unused ones only fill ids, and bytes stand for characters. */
+static ft_status add_by_types(struct tokenizer *t, const struct gguf *g)
+{
+    const int32_t *types = NULL;
+    FT_TRY(gguf_read_types(&types, t, g));
     for (int32_t id = 0; id < t->vocab.n; id++) {
+        const int32_t type = types[id];
         ft_status status = FT_OK;
-        if (types[id] == GGUF_TOKEN_CONTROL)
+        if (type == GGUF_TOKEN_CONTROL || (type == GGUF_TOKEN_UNKNOWN && t->bpe.characters))
             status = tokenizer_add_token(t, id, ADDED_SPECIAL);
-        else if (types[id] == GGUF_TOKEN_USER_DEFINED)
+        else if (type == GGUF_TOKEN_USER_DEFINED)
             status = tokenizer_add_token(t, id, 0);
-        else if (types[id] != GGUF_TOKEN_NORMAL && types[id] != GGUF_TOKEN_UNUSED)
+        else if (type != GGUF_TOKEN_NORMAL && type != GGUF_TOKEN_UNUSED &&
+                 !(type == GGUF_TOKEN_BYTE && t->bpe.characters))
             status = ft_fail(FT_ERR_INPUT,
-                             "token %d has type %d; normal (1), control (3), user-defined (4) and "
-                             "unused (5) are known",
-                             id, types[id]);
+                             "token %d has type %d, which is not known for this model", id, type);
         if (status != FT_OK)
-            return ft_fail_within(status, "%s: %s", gguf_path(g), KEY);
+            return ft_fail_within(status, "%s: tokenizer.ggml.token_type", gguf_path(g));
     }
     return FT_OK;
 }
 
-/** Copies the text of the token whose id a key gives; *id stays as it is where the key is missing.
- */
-static ft_status read_role(struct tokenizer *t, const struct gguf *g, const char *key, int32_t *id,
-                           char **text)
+ft_status gguf_read_token_id(int32_t *id, const struct tokenizer *t, const struct gguf *g,
+                             const char *key)
 {
     uint64_t value = 0;
-    size_t bytes = 0;
     if (!gguf_has(g, key))
         return FT_OK;
     FT_TRY(gguf_get_u64(g, key, &value));
@@ -114,6 +107,17 @@ static ft_status read_role(struct tokenizer *t, const struct gguf *g, const char
         return ft_fail(FT_ERR_INPUT, "%s: %s is %llu, outside the %d tokens", gguf_path(g), key,
                        (unsigned long long)value, t->vocab.n);
     *id = (int32_t)value;
+    return FT_OK;
+}
+
+/** Copies the text of the token whose id a key gives; both stay as they are where the key is missing. */
+static ft_status read_role(struct tokenizer *t, const struct gguf *g, const char *key, int32_t *id,
+                           char **text)
+{
+    size_t bytes = 0;
+    FT_TRY(gguf_read_token_id(id, t, g, key));
+    if (!gguf_has(g, key))
+        return FT_OK;
     *text = mem_copy_text(vocab_text(&t->vocab, *id, &bytes));
     return *text ? FT_OK : FT_ERR_INTERNAL;
 }
@@ -131,17 +135,18 @@ static ft_status read_template(struct token_list *list, const struct gguf *g, co
     return asks && id >= 0 ? token_list_append(list, &id, 1) : FT_OK;
 }
 
-static ft_status read_roles(struct tokenizer *t, const struct gguf *g)
+static ft_status read_roles(struct tokenizer *t, const struct gguf *g, bool asks_for_bos)
 {
     static const char TEMPLATE[] = "tokenizer.chat_template", BOS[] = "tokenizer.ggml.bos_token_id",
                       EOS[] = "tokenizer.ggml.eos_token_id";
-    int32_t bos = -1, pad = -1;
+    int32_t bos = -1, pad = -1, unknown = -1;
     const char *text = NULL;
     FT_TRY(read_role(t, g, EOS, &t->eos, &t->roles[ROLE_EOS]));
     FT_TRY(read_role(t, g, BOS, &bos, &t->roles[ROLE_BOS]));
     FT_TRY(read_role(t, g, "tokenizer.ggml.padding_token_id", &pad, &t->roles[ROLE_PAD]));
-    FT_TRY(read_template(&t->before, g, "tokenizer.ggml.add_bos_token", t->kind == SPLIT_LLAMA3,
-                         bos, BOS));
+    if (t->bpe.characters)
+        FT_TRY(read_role(t, g, "tokenizer.ggml.unknown_token_id", &unknown, &t->roles[ROLE_UNK]));
+    FT_TRY(read_template(&t->before, g, "tokenizer.ggml.add_bos_token", asks_for_bos, bos, BOS));
     FT_TRY(read_template(&t->after, g, "tokenizer.ggml.add_eos_token", false, t->eos, EOS));
     if (!gguf_has(g, TEMPLATE))
         return FT_OK;
@@ -150,13 +155,39 @@ static ft_status read_roles(struct tokenizer *t, const struct gguf *g)
     return t->chat_template ? FT_OK : FT_ERR_INTERNAL;
 }
 
+static ft_status read_byte_level(struct tokenizer *t, const struct gguf *g)
+{
+    const struct gguf_pre *pre = NULL;
+    FT_TRY(find_pre(&pre, g));
+    FT_TRY(gguf_apply_pre(t, pre));
+    FT_TRY(read_tokens(t, g));
+    FT_TRY(bpe_begin(&t->bpe, &t->vocab));
+    t->bpe.ignore_merges = pre->ignore_merges;
+    FT_TRY(read_merges(t, g));
+    FT_TRY(add_by_types(t, g));
+    return read_roles(t, g, pre->bos);
+}
+
+static ft_status read_spm(struct tokenizer *t, const struct gguf *g)
+{
+    FT_TRY(read_tokens(t, g));
+    FT_TRY(gguf_read_spm(t, g));
+    FT_TRY(add_by_types(t, g));
+    return read_roles(t, g, true);
+}
+
 static ft_status read_all(struct tokenizer *t, const struct gguf *g)
 {
-    FT_TRY(read_kind(t, g));
-    FT_TRY(read_tokens(t, g));
-    FT_TRY(read_merges(t, g));
-    FT_TRY(read_types(t, g));
-    return read_roles(t, g);
+    const char *model = NULL;
+    char quote[VOCAB_QUOTE];
+    FT_TRY(gguf_get_text(g, MODEL, &model));
+    if (strcmp(model, "gpt2") == 0)
+        return read_byte_level(t, g);
+    if (strcmp(model, "llama") == 0)
+        return read_spm(t, g);
+    return ft_fail(FT_ERR_INPUT,
+                   "%s: %s is %s; gpt2 (byte-level BPE) and llama (SentencePiece pairs) are read",
+                   gguf_path(g), MODEL, vocab_quote(quote, model, strlen(model)));
 }
 
 ft_status tokenizer_read_gguf(struct tokenizer *t, const char *path)

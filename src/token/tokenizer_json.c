@@ -2,15 +2,13 @@
  * tokenizer.json of the `tokenizers` package: what all kinds of models share. Each part of the file
  * is held against the forms that are known; a key, type or value beyond them is an error, because
  * ignoring it would give other ids. truncation and padding are ignored: they are left-overs of how
- * somebody used the tokenizer. The parts of a kind of model are read in json_bpe.c and
- * json_wordpiece.c, post_processor in json_template.c.
+ * somebody used the tokenizer. The parts are read in files of their own, json_*.c.
  */
 #include <string.h>
 
 #include "token/json_parts.h"
 
-const char json_part_advice[] = "byte-level BPE of the GPT-2, Llama 3, Qwen2 and SmolLM families "
-                                "and WordPiece of the BERT family are read";
+const char json_part_advice[] = "README.md lists what is read";
 
 ft_status json_part_only_keys(const json_t *object, const char *where, const char *const *keys)
 {
@@ -160,28 +158,25 @@ static ft_status read_all_added(struct tokenizer *t, const json_t *root)
     return FT_OK;
 }
 
-/** The parts that depend on the kind of model; a model without a type is BPE. */
-static ft_status read_by_model(struct tokenizer *t, const json_t *root)
+static ft_status read_model(struct tokenizer *t, const json_t *root, const char *text, size_t bytes)
 {
-    static const struct {
-        const char *type;
-        ft_status (*read)(struct tokenizer *t, const json_t *root, const json_t *model);
-    } MODELS[] = {{"BPE", json_part_read_bpe}, {"WordPiece", json_part_read_wordpiece}};
-    const char *type = "BPE";
+    const char *type = "BPE"; /* of a model without a type */
     json_t *model = NULL;
     bool found = false;
     FT_TRY(json_get_object(root, "model", &model, NULL));
     const ft_status status = json_get_text(model, "type", &type, &found);
     if (status != FT_OK)
         return ft_fail_within(status, "model");
-    for (size_t i = 0; i < sizeof MODELS / sizeof *MODELS; i++) {
-        if (strcmp(type, MODELS[i].type) == 0)
-            return MODELS[i].read(t, root, model);
-    }
+    if (strcmp(type, "BPE") == 0)
+        return json_part_read_bpe(t, model);
+    if (strcmp(type, "WordPiece") == 0)
+        return json_part_read_wordpiece(t, model);
+    if (strcmp(type, "Unigram") == 0)
+        return json_part_read_unigram(t, model, text, bytes);
     return json_part_unknown("model", type);
 }
 
-static ft_status read_root(struct tokenizer *t, const json_t *root)
+static ft_status read_root(struct tokenizer *t, const json_t *root, const char *text, size_t bytes)
 {
     static const char *const KEYS[] = {
         "version",       "truncation",     "padding", "added_tokens", "normalizer",
@@ -189,7 +184,11 @@ static ft_status read_root(struct tokenizer *t, const json_t *root)
     if (!json_is_object(root))
         return ft_fail(FT_ERR_INPUT, "no JSON object; is it a tokenizer.json?");
     FT_TRY(json_part_only_keys(root, "the file", KEYS));
-    FT_TRY(read_by_model(t, root));
+    FT_TRY(json_part_read_normalizer(t, json_object_get(root, "normalizer")));
+    FT_TRY(json_part_read_pre_tokenizer(t, json_object_get(root, "pre_tokenizer")));
+    FT_TRY(json_part_read_decoder(t, json_object_get(root, "decoder")));
+    FT_TRY(read_model(t, root, text, bytes));
+    tokenizer_choose_model(t);
     FT_TRY(read_all_added(t, root));
     return json_part_read_template(t, json_object_get(root, "post_processor"));
 }
@@ -199,7 +198,7 @@ ft_status tokenizer_parse_json(struct tokenizer *t, const char *text, size_t byt
 {
     json_t *root = NULL;
     FT_TRY(json_parse(&root, text, bytes, name));
-    const ft_status status = read_root(t, root);
+    const ft_status status = read_root(t, root, text, bytes);
     json_decref(root);
     return status == FT_OK ? FT_OK : ft_fail_within(status, "%s", name);
 }

@@ -175,7 +175,11 @@ ft_status tokenizer_finish_vocab(struct tokenizer *t)
                                              [ROLE_PAD] = "[PAD]",
                                              [ROLE_CLS] = "[CLS]",
                                              [ROLE_MASK] = "[MASK]"};
+    struct decoder_step *decoder = NULL;
     int32_t ids[ROLES];
+    FT_TRY(decoder_add_text(&t->decoder, &decoder, DECODER_WORDPIECE, "##"));
+    decoder->cleanup = true;
+    t->pieces = PIECES_WORDPIECE;
     for (int role = 0; role < ROLES; role++) {
         ids[role] = -1;
         if (t->roles[role] || USUAL[role])

@@ -24,6 +24,25 @@ ft_status tokenizer_put_string(struct buffer *out, const char *text, size_t byte
     return buffer_append(out, "\"", 1);
 }
 
+ft_status write_pattern(struct buffer *out, const struct pattern *pattern)
+{
+    const char *source = pattern_source(pattern);
+    FT_TRY(buffer_print(
+        out, ", \"pattern\": {\"%s\": ", pattern_is_regex(pattern) ? "Regex" : "String"));
+    FT_TRY(tokenizer_put_string(out, source, strlen(source)));
+    return buffer_append(out, "}", 1);
+}
+
+ft_status write_bert_rules(struct buffer *out, const struct bert *b)
+{
+    return buffer_print(
+        out,
+        ", \"clean_text\": %s, \"handle_chinese_chars\": %s, \"strip_accents\": %s, "
+        "\"lowercase\": %s",
+        tokenizer_truth(b->clean), tokenizer_truth(b->spaced), tokenizer_truth(b->strip),
+        tokenizer_truth(b->lower));
+}
+
 ft_status tokenizer_put_token(struct buffer *out, const struct tokenizer *t, int32_t id)
 {
     size_t bytes = 0;
@@ -50,6 +69,43 @@ ft_status tokenizer_put_vocab(struct buffer *out, const struct tokenizer *t)
         comma = ",";
     }
     return buffer_print(out, "\n    }");
+}
+
+ft_status tokenizer_put_bpe(struct buffer *out, const struct tokenizer *t)
+{
+    const struct bpe *bpe = &t->bpe;
+    FT_TRY(buffer_print(out, "{\"type\": \"BPE\", \"dropout\": null, \"unk_token\": "));
+    FT_TRY(bpe->unknown >= 0 ? tokenizer_put_token(out, t, bpe->unknown)
+                             : buffer_print(out, "null"));
+    FT_TRY(buffer_print(out,
+                        ", \"continuing_subword_prefix\": null, \"end_of_word_suffix\": null,\n"
+                        "    \"fuse_unk\": %s, \"byte_fallback\": %s, \"ignore_merges\": %s,\n"
+                        "    \"vocab\": ",
+                        tokenizer_truth(bpe->fuse_unknown), tokenizer_truth(bpe->byte_fallback),
+                        tokenizer_truth(bpe->ignore_merges)));
+    FT_TRY(tokenizer_put_vocab(out, t));
+    FT_TRY(buffer_print(out, ",\n    \"merges\": ["));
+    for (int32_t i = 0; i < bpe->n_pairs; i++) {
+        FT_TRY(buffer_print(out, "%s\n      [", i ? "," : ""));
+        FT_TRY(tokenizer_put_token(out, t, bpe->pairs[i].left));
+        FT_TRY(buffer_append(out, ", ", 2));
+        FT_TRY(tokenizer_put_token(out, t, bpe->pairs[i].right));
+        FT_TRY(buffer_append(out, "]", 1));
+    }
+    return buffer_print(out, "\n    ]\n  }");
+}
+
+ft_status tokenizer_put_wordpiece(struct buffer *out, const struct tokenizer *t)
+{
+    const char *prefix = t->wordpiece.prefix;
+    FT_TRY(buffer_print(out, "{\"type\": \"WordPiece\", \"unk_token\": "));
+    FT_TRY(tokenizer_put_token(out, t, t->wordpiece.unknown));
+    FT_TRY(buffer_print(out, ", \"continuing_subword_prefix\": "));
+    FT_TRY(tokenizer_put_string(out, prefix, strlen(prefix)));
+    FT_TRY(buffer_print(out, ", \"max_input_chars_per_word\": %lld,\n    \"vocab\": ",
+                        (long long)t->wordpiece.chars_max));
+    FT_TRY(tokenizer_put_vocab(out, t));
+    return buffer_print(out, "\n  }");
 }
 
 static ft_status put_added(struct buffer *out, const struct tokenizer *t)
@@ -143,6 +199,9 @@ static ft_status put_tokenizer(struct buffer *out, const struct tokenizer *t)
                              "  \"padding\": null,\n"));
     FT_TRY(put_added(out, t));
     FT_TRY(put_post_processor(out, t));
+    FT_TRY(buffer_print(out, "  \"decoder\": "));
+    FT_TRY(decoder_write(&t->decoder, out));
+    FT_TRY(buffer_append(out, ",\n", 2));
     FT_TRY(t->model->write(t, out));
     return buffer_print(out, "\n}\n");
 }

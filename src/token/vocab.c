@@ -67,6 +67,34 @@ ft_status vocab_to_bytes(struct buffer *out, const char *text, size_t bytes)
     return FT_OK;
 }
 
+void vocab_find_byte_tokens(const struct vocab *v, int32_t ids[256])
+{
+    for (int byte = 0; byte < 256; byte++) {
+        char text[8];
+        const int n = snprintf(text, sizeof text, "<0x%02X>", (unsigned)byte);
+        ids[byte] = vocab_find(v, text, (size_t)n);
+    }
+}
+
+static int hexadecimal(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+int vocab_byte_of_token(const char *text, size_t bytes)
+{
+    if (bytes != 6 || memcmp(text, "<0x", 3) != 0 || text[5] != '>')
+        return -1;
+    const int high = hexadecimal(text[3]), low = hexadecimal(text[4]);
+    if (text[3] == '+' && low >= 0) /* as Rust reads a number */
+        return low;
+    return high < 0 || low < 0 ? -1 : 16 * high + low;
+}
+
 const char *vocab_quote(char out[VOCAB_QUOTE], const char *text, size_t bytes)
 {
     size_t used = 0;

@@ -54,9 +54,9 @@ def main():
                 lines.append(line)
                 line = "   "
             line += item
-        print(f"\nstatic const struct bert_range {name.upper()}[] = {{")
+        print(f"\nstatic const struct code_range {name.upper()}[] = {{")
         print("\n".join(lines + [line]))
-        print(f"}};\nconst struct bert_ranges bert_{name} = RANGES({name.upper()});")
+        print(f"}};\nconst struct code_ranges bert_{name} = RANGES({name.upper()});")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "support/example_files.h"
+#include "support/pipelines.h"
 #include "support/token_cases.h"
 
 #define MODEL SOURCE_DIR "/models/smollm2.gguf"
@@ -36,7 +37,8 @@ static void check_corpus(struct tokenizer *t, const char *name, const json_t *wa
     free(line);
     if (file)
         (void)fclose(file);
-    CHECK((json_int_t)n == json_integer_value(json_object_get(wanted, "documents")));
+    if (json_object_get(wanted, "documents"))
+        CHECK((json_int_t)n == json_integer_value(json_object_get(wanted, "documents")));
     CHECK(list.n == json_integer_value(json_object_get(wanted, "ids")));
     hash_format(hash, hash_bytes(list.ids, (size_t)list.n * sizeof *list.ids));
     CHECK(strcmp(hash, json_string_value(json_object_get(wanted, "xxh3_128"))) == 0);
@@ -127,6 +129,32 @@ static void test_encoder(void)
     tokenizer_close(&t);
 }
 
+/* Tokenizers of SentencePiece's kinds on all of the texts: corpus_hashes_pipelines.json. */
+static void test_pipelines(void)
+{
+    json_t *root = golden_json("corpus_hashes_pipelines.json"),
+           *golden = golden_json("pipelines.json");
+    const char *name, *set;
+    json_t *sets, *wanted;
+    CHECK(json_object_size(root) == 6);
+    json_object_foreach(root, name, sets)
+    {
+        struct tokenizer *t = NULL;
+        double bytes = 0, seconds = 0;
+        open_pipeline(&t, golden, name);
+        json_object_foreach(sets, set, wanted)
+        {
+            if (t)
+                check_corpus(t, set, wanted, &bytes, &seconds);
+        }
+        printf("%s: %.1f MB in %.2f s, %.1f MB/s\n", name, bytes * 1e-6, seconds,
+               bytes * 1e-6 / seconds);
+        tokenizer_close(&t);
+    }
+    json_decref(root);
+    json_decref(golden);
+}
+
 int main(void)
 {
     static const char *const names[] = {"legal_test", "legal_train", NULL};
@@ -149,5 +177,6 @@ int main(void)
     }
     tokenizer_close(&t);
     test_encoder();
+    test_pipelines();
     return check_end();
 }
