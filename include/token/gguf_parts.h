@@ -5,7 +5,6 @@
 #include "format/gguf.h"
 #include "token/parts.h"
 
-
 /** What tokenizer.ggml.pre stands for. */
 struct gguf_pre {
     const char *name;

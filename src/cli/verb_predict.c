@@ -185,8 +185,7 @@ static ft_status speak(struct comm *comm, const struct arguments *a)
     const struct continuation_listener listener = {hear_piece, hear_end, &speaker};
     struct continuation_options options;
     FT_TRY(set_options(&options, a));
-    const ft_status status =
-        continue_texts(comm, a->places[0], a->places[1], &options, &listener);
+    const ft_status status = continue_texts(comm, a->places[0], a->places[1], &options, &listener);
     buffer_clear(&speaker.text);
     return status;
 }

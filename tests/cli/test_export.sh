@@ -162,9 +162,9 @@ expect 64 "would be taken for a GGUF file" "$finetune" export lm none.gguf --for
 expect 64 "--type is fp32, bf16, fp16 or (GGUF) q8_0, not q4_k" "$finetune" export lm none.gguf --type q4_k
 expect 64 "is of GGUF alone" "$finetune" export lm none --type q8_0
 expect 64 "--type is" "$finetune" export lm none --type
-expect 64 "--step is the number of a checkpoint" "$finetune" export lm none --step x
-expect 64 "--step is the number of a checkpoint" "$finetune" export lm none --step -1
-expect 64 "--step is the number of a checkpoint" "$finetune" export lm none --step 99999999999999999999
+expect 64 "--step is a whole number" "$finetune" export lm none --step x
+expect 64 "--step is a whole number" "$finetune" export lm none --step -1
+expect 64 "--step is a whole number" "$finetune" export lm none --step 99999999999999999999
 expect 64 "exclude each other" "$finetune" export lm none --step 3 --best
 expect 65 "resolved.cfg does not exist" "$finetune" export cache none
 expect 65 "is a file; name the folder of a run" "$finetune" export lm.cfg none
