@@ -44,11 +44,13 @@ def main():
     parser.add_argument("--text-field", default="text")
     parser.add_argument("--seq-len", type=int, default=256)
     parser.add_argument("--windows", type=int, default=32)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--expected", type=float)
     parser.add_argument("--tolerance", type=float, default=0.01)
     args = parser.parse_args()
     length, n = args.seq_len, args.windows
-    model = llama_cpp.Llama(args.model, n_ctx=length, n_batch=length, logits_all=True, verbose=False)
+    model = llama_cpp.Llama(args.model, n_ctx=length, n_batch=length, logits_all=True, verbose=False,
+                            n_threads=args.threads, n_threads_batch=args.threads)
     ids = token_stream(model, args.texts, args.text_field, n * length + 1)
     loss = sum(window_loss(model, ids[i * length:(i + 1) * length + 1]) for i in range(n)) / (n * length)
     print(f"{n} windows of {length} tokens by llama.cpp: loss {loss:.6f}", end="")

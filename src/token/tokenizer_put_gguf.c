@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "format/gguf_write.h"
 #include "token/parts.h"
 
@@ -46,6 +47,21 @@ static ft_status put_types(const struct tokenizer *t, struct gguf_writer *w, int
     for (int32_t id = 0; id < n_tokens; id++)
         FT_TRY(gguf_add_i32(w, type_of(t, id)));
     return FT_OK;
+}
+
+/** Where a token is found GGUF does not say: only as it stands. */
+static void warn_of_flags(const struct tokenizer *t)
+{
+    static const unsigned lost = ADDED_LSTRIP | ADDED_RSTRIP | ADDED_SINGLE_WORD;
+    char quote[VOCAB_QUOTE];
+    for (int32_t i = 0; i < t->added.n; i++) {
+        size_t bytes = 0;
+        const char *text = vocab_text(&t->vocab, t->added.tokens[i].id, &bytes);
+        if (t->added.tokens[i].flags & lost)
+            log_warn("GGUF cannot say that token %s takes the white space beside it or is no part "
+                     "of a word: other programs may give other ids near it",
+                     vocab_quote(quote, text, bytes));
+    }
 }
 
 /** What a file can say: BOS before a text, EOS behind it. */
@@ -113,5 +129,6 @@ ft_status tokenizer_put_gguf(const struct tokenizer *t, struct gguf_writer *w,
     FT_TRY(t->model->put_gguf(t, w));
     FT_TRY(put_tokens(t, w, n_tokens));
     FT_TRY(put_types(t, w, n_tokens));
+    warn_of_flags(t);
     return put_roles(t, w);
 }
