@@ -1,7 +1,7 @@
 /*
- * Matching. PCRE2 limits the steps of one search by itself; that the searches of a text together stay
- * within a time that grows with its length is seen to here, for a pattern can make each of them look as far as
- * the end of the text.
+ * Matching. PCRE2 limits the steps of one search by itself; that the searches of a text together
+ * stay within a time that grows with its length is seen to here, for a pattern can make each of
+ * them look as far as the end of the text.
  */
 #include "token/pattern.h"
 
@@ -163,7 +163,8 @@ static bool takes_too_long(struct pattern_scratch *s)
     return seconds - s->start > s->limit;
 }
 
-/** Steps of one search: the alternatives of a tokenizer's pattern may each go to the end of the text and back. */
+/** Steps of one search: the alternatives of a tokenizer's pattern may each go to the end of the
+ * text and back. */
 static uint32_t steps_for(size_t bytes)
 {
     enum { STEPS = 1000000, STEPS_PER_BYTE = 16 };

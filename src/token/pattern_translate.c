@@ -1,16 +1,18 @@
 /*
  * A regular expression of Oniguruma in PCRE2's spelling. Where the two differ:
  *
- * - \s is Unicode's White_Space; PCRE2's also holds U+180E. \w is Alphabetic, M, Nd, Pc; PCRE2's is L,
+ * - \s is Unicode's White_Space; PCRE2's also holds U+180E. \w is Alphabetic, M, Nd, Pc; PCRE2's
+ * is L,
  *   N and the low line. \h is a hexadecimal digit. Hence these are spelled out or refused.
- * - . stops at U+000A alone, $ stands before each one; ^ is not the same at the end of a text, \b not
+ * - . stops at U+000A alone, $ stands before each one; ^ is not the same at the end of a text, \b
+ * not
  *   where \w is not. In a class, [ and && have a meaning of their own.
  * - Without case Oniguruma knows characters that are two letters when folded: ss, st, ff, fi, fl.
  * - {n,m}+ repeats a repeat, {,n} begins at 0.
  * - ( ) captures, which nothing here asks for.
  *
- * Every group begins with a callout, at which matching looks at the clock. Between two of them there is no more
- * than a pass over the text for each item of the pattern.
+ * Every group begins with a callout, at which matching looks at the clock. Between two of them
+ * there is no more than a pass over the text for each item of the pattern.
  */
 #include <string.h>
 
