@@ -3,12 +3,15 @@
  *
  * Encodes the texts of FILE (the field "text" of a .jsonl file, or the lines of another one) with
  * the tokenizer of MODEL, text by text, on THREADS threads (1), REPETITIONS times (5). Reading the
- * file and opening the tokenizer are not timed. Prints a table, and one JSON line at the end.
+ * file and opening the tokenizer are not timed. Prints a table, and one JSON line at the end, with
+ * the sum of a hash of each text's ids.
  */
 #include <omp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "base/timer.h"
 #include "data/text_input.h"
@@ -28,6 +31,7 @@ struct worker {
     _Alignas(64) struct tokenizer *tokenizer;
     struct token_list ids;
     int64_t n_ids;
+    uint64_t hash; /* sum over the texts */
     ft_status status;
 };
 
@@ -73,13 +77,14 @@ static ft_status open_workers(struct worker *workers, int n, const char *model)
 
 /* All texts once; the seconds it took. */
 static ft_status encode_all(double *seconds, struct worker *workers, int n_threads,
-                            const struct texts *t)
+                            const struct texts *t, bool hashes)
 {
     const double start = timer_now();
 #pragma omp parallel num_threads(n_threads)
     {
         struct worker *w = &workers[omp_get_thread_num()];
         w->n_ids = 0;
+        w->hash = 0;
         w->status = FT_OK;
 #pragma omp for schedule(dynamic)
         for (int64_t i = 0; i < t->n; i++) {
@@ -89,6 +94,8 @@ static ft_status encode_all(double *seconds, struct worker *workers, int n_threa
                 w->status = tokenizer_encode(w->tokenizer, &w->ids, t->data.data + begin,
                                              t->ends[i] - begin);
             w->n_ids += w->ids.n;
+            if (hashes)
+                w->hash += hash_bytes(w->ids.ids, (size_t)w->ids.n * sizeof *w->ids.ids).low;
         }
     }
     *seconds = timer_now() - start;
@@ -109,10 +116,14 @@ static ft_status measure(struct worker *workers, int n_threads, const struct tex
 {
     double seconds[REPETITIONS_MAX];
     int64_t n_ids = 0;
-    for (int i = 0; i < repetitions; i++)
-        FT_TRY(encode_all(&seconds[i], workers, n_threads, t));
-    for (int i = 0; i < n_threads; i++)
+    uint64_t hash = 0;
+    FT_TRY(encode_all(&seconds[0], workers, n_threads, t, true));
+    for (int i = 0; i < n_threads; i++) {
         n_ids += workers[i].n_ids;
+        hash += workers[i].hash;
+    }
+    for (int i = 0; i < repetitions; i++)
+        FT_TRY(encode_all(&seconds[i], workers, n_threads, t, false));
     qsort(seconds, (size_t)repetitions, sizeof *seconds, compare_doubles);
     const double median = 0.5 * (seconds[(repetitions - 1) / 2] + seconds[repetitions / 2]);
     const double megabytes = (double)t->data.used * 1e-6;
@@ -122,9 +133,9 @@ static ft_status measure(struct worker *workers, int n_threads, const struct tex
                  n_threads, repetitions, megabytes / median, megabytes / seconds[repetitions - 1],
                  megabytes / seconds[0]);
     (void)printf("{\"texts\": %lld, \"bytes\": %zu, \"ids\": %lld, \"threads\": %d, "
-                 "\"mb_per_s\": %.4g, \"seconds\": %.6g}\n",
+                 "\"mb_per_s\": %.4g, \"seconds\": %.6g, \"hash\": \"%016llx\"}\n",
                  (long long)t->n, t->data.used, (long long)n_ids, n_threads, megabytes / median,
-                 median);
+                 median, (unsigned long long)hash);
     return FT_OK;
 }
 

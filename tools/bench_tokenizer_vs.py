@@ -3,12 +3,12 @@
 
     python3 tools/bench_tokenizer_vs.py [--rounds 5] [--threads 1 2] [--build build] [MODEL FILE.jsonl ...]
 
-For the reader who has the packages tokenizers and, for a .gguf model, gguf and xxhash; no test does. MODEL is a
+For the reader who has the packages tokenizers, numpy, xxhash and, for a .gguf model, gguf; no test does. MODEL is a
 folder with tokenizer.json or a .gguf file, FILE.jsonl holds {"text": ...} a line; without them the example inputs.
 
 Every measurement is a fresh process that encodes all texts three times and tells its median; reading the file and
 opening the tokenizer are not timed. Theirs runs on one thread (TOKENIZERS_PARALLELISM=false), once text by text and
-once by encode_batch of all texts; the faster of the two is quoted. Both sides must find the same number of ids.
+once by encode_batch of all texts; the faster of the two is quoted. Both sides must find the same ids.
 """
 import argparse
 import json
@@ -50,7 +50,11 @@ def theirs(model, path):
     def batch():
         return sum(len(e.ids) for e in tokenizer.encode_batch(texts, add_special_tokens=False))
 
-    result = {}
+    import numpy
+    import xxhash
+    hashes = (xxhash.xxh3_128_intdigest(numpy.asarray(tokenizer.encode(text, add_special_tokens=False).ids, "<u4").tobytes())
+              for text in texts)
+    result = {"hash": "%016x" % (sum(value & (1 << 64) - 1 for value in hashes) & (1 << 64) - 1)}
     for way in (one_by_one, batch):
         seconds = []
         for _ in range(REPETITIONS):
@@ -76,17 +80,17 @@ def compare(model, path, arguments):
         for threads in arguments.threads:
             ours = measure([program, model, path, str(threads), str(REPETITIONS)])
             rates.setdefault(threads, []).append(ours["mb_per_s"])
-            counts.add(ours["ids"])
+            counts.add((ours["ids"], ours["hash"]))
         other = measure([sys.executable, __file__, "--theirs", model, path], TOKENIZERS_PARALLELISM="false",
                         RAYON_NUM_THREADS="1")
-        counts.add(other["ids"])
+        counts.add((other["ids"], other["hash"]))
         for way in ("one_by_one", "batch"):
             rates.setdefault(way, []).append(other[way])
         if len(counts) != 1:
-            sys.exit("%s, %s: the two sides find %s ids" % (model, path, counts))
+            sys.exit("%s, %s: the two sides find other ids: %s" % (model, path, counts))
     best = max(("one_by_one", "batch"), key=lambda way: statistics.median(rates[way]))
-    print("%s, %s: %d ids; tokenizers on one thread %.2f MB/s (%s)"
-          % (pathlib.Path(model).name, pathlib.Path(path).name, counts.pop(), statistics.median(rates[best]), best))
+    print("%s, %s: %d ids, all equal; tokenizers on one thread %.2f MB/s (%s)"
+          % (pathlib.Path(model).name, pathlib.Path(path).name, counts.pop()[0], statistics.median(rates[best]), best))
     for threads in arguments.threads:
         ratios = [a / b for a, b in zip(rates[threads], rates[best])]
         print("  ours, %d thread%s: %.2f MB/s, %.2f x (%.2f ... %.2f)"

@@ -51,7 +51,8 @@ ft_status bpe_begin_characters(struct bpe *bpe, const struct vocab *vocab);
 ft_status bpe_add_merge(struct bpe *bpe, const char *left, size_t left_bytes, const char *right,
                         size_t right_bytes);
 
-/** Appends the ids of one word: of any bytes, or of valid UTF-8. O(n log n), without allocation for short words. */
+/** Appends the ids of one word: of any bytes, or of valid UTF-8. O(n log n), without allocation
+ * for short words. */
 ft_status bpe_encode(struct bpe *bpe, struct token_list *out, const char *word, size_t bytes);
 
 /**

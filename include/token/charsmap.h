@@ -1,11 +1,14 @@
 /**
  * The map of characters that SentencePiece compiles into its models (precompiled_charsmap): which
- * sequences are replaced by which text, NFKC with additions in most cases. It is applied as `tokenizers` does.
+ * sequences are replaced by which text, NFKC with additions in most cases. It is applied as
+ * `tokenizers` does.
  *
- *     | bytes of the array (u32) | double array (u32 each) | texts, each with a zero byte behind it |
+ *     | bytes of the array (u32) | double array (u32 each) | texts, each with a zero byte behind
+ * it |
  *
- * Source: the darts-clone format (Yata): a unit holds label (bits 0-7), whether a value follows (bit 8),
- * whether the offset is shifted by 8 (bit 9) and the offset (bits 10-30); the unit of a value has bit 31.
+ * Source: the darts-clone format (Yata): a unit holds label (bits 0-7), whether a value follows
+ * (bit 8), whether the offset is shifted by 8 (bit 9) and the offset (bits 10-30); the unit of a
+ * value has bit 31.
  */
 #ifndef FT_TOKEN_CHARSMAP_H
 #define FT_TOKEN_CHARSMAP_H

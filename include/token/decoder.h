@@ -1,8 +1,9 @@
 /**
- * Decoders: how tokens become text again, step by step, as tokenizer.json lists it; token by token, so that a text can
- * be shown while it is made.
+ * Decoders: how tokens become text again, step by step, as tokenizer.json lists it; token by
+ * token, so that a text can be shown while it is made.
  *
- * Steps before Fuse see one token at a time, Strip behind Fuse the whole text. Other orders are refused when read.
+ * Steps before Fuse see one token at a time, Strip behind Fuse the whole text. Other orders are
+ * refused when read.
  */
 #ifndef FT_TOKEN_DECODER_H
 #define FT_TOKEN_DECODER_H

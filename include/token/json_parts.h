@@ -31,7 +31,8 @@ typedef ft_status (*json_step_reader)(struct tokenizer *t, const json_t *step, c
 ft_status json_part_within(ft_status status, const char *where, const char *type);
 
 /**
- * Reads the steps of a part in order, those of a Sequence in a Sequence as well; none where the part is absent or null.
+ * Reads the steps of a part in order, those of a Sequence in a Sequence as well; none where the
+ * part is absent or null.
  *
  * @param[in] list key of a Sequence's steps
  */
@@ -73,8 +74,8 @@ ft_status json_part_read_unigram(struct tokenizer *t, const json_t *model, const
 ft_status json_part_read_template(struct tokenizer *t, const json_t *part);
 
 /**
- * The number at the start of text as serde_json reads it, which rounds twice where a number has many digits:
- * sums of scores then tie where they do in `tokenizers`.
+ * The number at the start of text as serde_json reads it, which rounds twice where a number has
+ * many digits: sums of scores then tie where they do in `tokenizers`.
  */
 double json_part_real(const char *text, size_t bytes);
 

@@ -32,8 +32,8 @@ extern const struct code_ranges normal_joining;
 
 void normal_clear(struct normal *normal);
 
-/** Makes room for n codes. Text of so many bytes decomposes to at most 2 * bytes codes, in the forms
- * KD and KC 6 * bytes; the last one needs NORMAL_EXPANSION more. */
+/** Makes room for n codes. Text of so many bytes decomposes to at most 2 * bytes codes, in the
+ * forms KD and KC 6 * bytes; the last one needs NORMAL_EXPANSION more. */
 ft_status normal_reserve(struct normal *normal, size_t n);
 
 /** Puts the canonical decomposition of a code at normal->codes + *n, where there is room, and

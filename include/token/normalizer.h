@@ -1,6 +1,6 @@
 /**
- * Normalisers: what is done to a text before it is split, step by step, as tokenizer.json lists it. BertNormalizer's
- * own rules are in bert.h, the normal forms in normal.h.
+ * Normalisers: what is done to a text before it is split, step by step, as tokenizer.json lists
+ * it. BertNormalizer's own rules are in bert.h, the normal forms in normal.h.
  */
 #ifndef FT_TOKEN_NORMALIZER_H
 #define FT_TOKEN_NORMALIZER_H
@@ -65,7 +65,8 @@ enum normalizer_kind normalizer_by_name(const char *name);
 /**
  * Brings text, which is valid UTF-8, to its normal form, where it is or in the scratch memory.
  *
- * @param[in,out] begins whether text begins where the whole text does; then: whether its first character still
+ * @param[in,out] begins whether text begins where the whole text does; then: whether its first
+ * character still
  *                       stands for the first one of the whole text
  */
 ft_status normalizer_run(const struct normalizer *normalizer, struct normalizer_scratch *scratch,

@@ -29,12 +29,12 @@ enum {
 };
 
 /**
- * How a text between the added tokens becomes ids. tokenizer_pipeline runs whatever a tokenizer.json lists; the other
- * two do the same for the commonest lists, in one pass.
+ * How a text between the added tokens becomes ids. tokenizer_pipeline runs whatever a
+ * tokenizer.json lists; the other two do the same for the commonest lists, in one pass.
  */
 struct tokenizer_model {
-    /** Brings a stretch of raw text to its normal form: in scratch memory, or where it is. begins as of
-     * normalizer_run. */
+    /** Brings a stretch of raw text to its normal form: in scratch memory, or where it is. begins
+     * as of normalizer_run. */
     ft_status (*normalise)(struct tokenizer *t, const char **text, size_t *bytes, bool *begins);
     /** Appends the ids of normalised text. */
     ft_status (*encode)(struct tokenizer *t, struct token_list *out, const char *text, size_t bytes,

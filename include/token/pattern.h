@@ -1,10 +1,12 @@
 /**
- * Patterns from files: a text, or a regular expression in the part of its language that `tokenizers`
- * (Oniguruma) and PCRE2 read alike. Everything else of that language is refused, never guessed.
+ * Patterns from files: a text, or a regular expression in the part of its language that
+ * `tokenizers` (Oniguruma) and PCRE2 read alike. Everything else of that language is refused,
+ * never guessed.
  *
  * Read: characters; . | ( ) (?: ) (?i: ) (?= ) (?! ) (?<= ) (?<! ) $; classes in [ ] with ranges;
- * \r \n \t \f \v \s \S \d \w, \p{..} and \P{..} of general categories, escaped punctuation; * + ? with ? or +
- * behind them, {n} {n,} {n,m} with ? behind them. A pattern that matches the empty text is refused.
+ * \r \n \t \f \v \s \S \d \w, \p{..} and \P{..} of general categories, escaped punctuation; * + ?
+ * with ? or + behind them, {n} {n,} {n,m} with ? behind them. A pattern that matches the empty
+ * text is refused.
  */
 #ifndef FT_TOKEN_PATTERN_H
 #define FT_TOKEN_PATTERN_H

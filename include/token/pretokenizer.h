@@ -1,6 +1,6 @@
 /**
- * Pre-tokenizers: how a normalised text is cut into pieces, step by step, as tokenizer.json lists it. Each step cuts the
- * pieces of the one before; a model then encodes each piece by itself.
+ * Pre-tokenizers: how a normalised text is cut into pieces, step by step, as tokenizer.json lists
+ * it. Each step cuts the pieces of the one before; a model then encodes each piece by itself.
  */
 #ifndef FT_TOKEN_PRETOKENIZER_H
 #define FT_TOKEN_PRETOKENIZER_H
@@ -69,7 +69,8 @@ struct piece_list {
     int64_t n, capacity;
 };
 
-/** Scratch memory, one for each thread. Zero-initialise to start; pattern and split are borrowed. */
+/** Scratch memory, one for each thread. Zero-initialise to start; pattern and split are borrowed.
+ * */
 struct pretokenizer_scratch {
     struct piece_list pieces, next;
     struct buffer texts[2];

@@ -121,8 +121,9 @@ ft_status tokenizer_decode(const struct tokenizer *t, struct buffer *out, const 
                            int64_t n);
 
 /**
- * Appends the text that one more token adds: valid UTF-8, a character as soon as it is complete. Together with
- * tokenizer_stream_end the text is that of tokenizer_decode, with U+FFFD for what is not UTF-8.
+ * Appends the text that one more token adds: valid UTF-8, a character as soon as it is complete.
+ * Together with tokenizer_stream_end the text is that of tokenizer_decode, with U+FFFD for what is
+ * not UTF-8.
  *
  * @return as tokenizer_decode
  */
@@ -133,7 +134,8 @@ ft_status tokenizer_stream(const struct tokenizer *t, struct token_stream *strea
 ft_status tokenizer_stream_end(const struct tokenizer *t, struct token_stream *stream,
                                struct buffer *out);
 
-/** Whether an id is one of the special added tokens, which a reader of text does not want to see. */
+/** Whether an id is one of the special added tokens, which a reader of text does not want to see.
+ * */
 bool tokenizer_is_special(const struct tokenizer *t, int32_t id);
 
 /** Largest id + 1, added tokens included. */

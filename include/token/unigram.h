@@ -1,8 +1,8 @@
 /**
  * Unigram language model: a text as the most probable sequence of tokens.
  *
- * Source: Kudo 2018, section 3.2; the Viterbi search of SentencePiece and `tokenizers`, whose order of comparisons
- * decides between equal sums.
+ * Source: Kudo 2018, section 3.2; the Viterbi search of SentencePiece and `tokenizers`, whose
+ * order of comparisons decides between equal sums.
  */
 #ifndef FT_TOKEN_UNIGRAM_H
 #define FT_TOKEN_UNIGRAM_H

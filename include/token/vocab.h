@@ -54,7 +54,8 @@ ft_status vocab_from_bytes(struct buffer *out, const char *data, size_t bytes);
 /** Appends the bytes that text stands for: as it is when a character is not of the alphabet. */
 ft_status vocab_to_bytes(struct buffer *out, const char *text, size_t bytes);
 
-/** Ids of the tokens <0x00> ... <0xFF>, by which SentencePiece writes bytes; -1 where there is none. */
+/** Ids of the tokens <0x00> ... <0xFF>, by which SentencePiece writes bytes; -1 where there is
+ * none. */
 void vocab_find_byte_tokens(const struct vocab *v, int32_t ids[256]);
 
 /** The byte that a text of the form <0xNN> stands for; -1 for any other text. */

@@ -9,9 +9,9 @@
  * popped: the pair that now stands at its place no longer gives its token. If that pair gives the
  * same token by another merge it is taken at the old rank, as `tokenizers` does.
  *
- * Over characters a whole text may be one word, in which U+2581 stands for the spaces. Where no merge joins another
- * character to a U+2581 behind it, nothing ever crosses that border, so that each part is a word by itself, short
- * and likely to be in the cache.
+ * Over characters a whole text may be one word, in which U+2581 stands for the spaces. Where no
+ * merge joins another character to a U+2581 behind it, nothing ever crosses that border, so that
+ * each part is a word by itself, short and likely to be in the cache.
  */
 #include "token/bpe.h"
 

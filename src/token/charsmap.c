@@ -1,9 +1,10 @@
 /*
- * Text is replaced cluster by cluster (extended grapheme clusters, Unicode Standard Annex 29): a cluster of less
- * than six bytes by the image of the shortest sequence at its start that has one, however much of the cluster that is;
- * any other character by character. A cluster's length counts only up to six bytes, so of the rules those for Hangul,
- * flags and joined pictures keep long clusters whole, and decide nothing else. That Indic conjuncts do not end at a
- * virama is left out: such clusters have six bytes and more either way.
+ * Text is replaced cluster by cluster (extended grapheme clusters, Unicode Standard Annex 29): a
+ * cluster of less than six bytes by the image of the shortest sequence at its start that has one,
+ * however much of the cluster that is; any other character by character. A cluster's length counts
+ * only up to six bytes, so of the rules those for Hangul, flags and joined pictures keep long
+ * clusters whole, and decide nothing else. That Indic conjuncts do not end at a virama is left
+ * out: such clusters have six bytes and more either way.
  */
 #include "token/charsmap.h"
 

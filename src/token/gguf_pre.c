@@ -1,6 +1,7 @@
 /*
- * The names of splitters in tokenizer.ggml.pre. Source: the list of llama.cpp, and for what it leaves out (normal form,
- * whole words before merges) the tokenizer.json of the family that has the name.
+ * The names of splitters in tokenizer.ggml.pre. Source: the list of llama.cpp, and for what it
+ * leaves out (normal form, whole words before merges) the tokenizer.json of the family that has
+ * the name.
  */
 #include <string.h>
 

@@ -1,8 +1,9 @@
 /*
- * A SentencePiece vocabulary of pairs (tokenizer.ggml.model = "llama") has scores in place of merges: two neighbours may
- * merge where both together are a token, the one of the highest score first. Written out, every way to cut
- * a token into two tokens is a merge, ranked by the token's score; among those of one token the longer left side comes
- * first, as transformers converts such vocabularies. Then it is BPE over characters, and tokenizer.json can say it.
+ * A SentencePiece vocabulary of pairs (tokenizer.ggml.model = "llama") has scores in place of
+ * merges: two neighbours may merge where both together are a token, the one of the highest score
+ * first. Written out, every way to cut a token into two tokens is a merge, ranked by the token's
+ * score; among those of one token the longer left side comes first, as transformers converts such
+ * vocabularies. Then it is BPE over characters, and tokenizer.json can say it.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
-/* BPE in a tokenizer.json: over bytes where the pre_tokenizer ends with ByteLevel, else over characters. */
+/* BPE in a tokenizer.json: over bytes where the pre_tokenizer ends with ByteLevel, else over
+ * characters. */
 #include <string.h>
 
 #include "token/json_parts.h"

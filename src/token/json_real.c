@@ -1,6 +1,6 @@
 /*
- * serde_json without its feature float_roundtrip: all digits that fit 64 bits as one integer, rounded to f64, and then
- * multiplied or divided by a power of ten.
+ * serde_json without its feature float_roundtrip: all digits that fit 64 bits as one integer,
+ * rounded to f64, and then multiplied or divided by a power of ten.
  */
 #include <stdint.h>
 #include <stdlib.h>

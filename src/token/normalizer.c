@@ -1,9 +1,10 @@
 /*
- * Each step reads one text and writes another: two buffers take turns, and a step that has nothing to do leaves the
- * text where it is.
+ * Each step reads one text and writes another: two buffers take turns, and a step that has nothing
+ * to do leaves the text where it is.
  *
- * Metaspace with prepend_scheme "first" must know whether a text still begins where the whole text began. In `tokenizers`
- * a character that is dropped moves the origin of what follows it, but for Precompiled, which drops without a trace.
+ * Metaspace with prepend_scheme "first" must know whether a text still begins where the whole text
+ * began. In `tokenizers` a character that is dropped moves the origin of what follows it, but for
+ * Precompiled, which drops without a trace.
  */
 #include "token/normalizer.h"
 
@@ -216,7 +217,8 @@ static ft_status run_prepend(const struct normalizer_step *step, struct normaliz
     return buffer_append(out, p->text, p->bytes);
 }
 
-/** What becomes of a character by the rules of SentencePiece's "nmt": nothing (0), a space, itself. */
+/** What becomes of a character by the rules of SentencePiece's "nmt": nothing (0), a space,
+ * itself. */
 static uint32_t nmt_of(uint32_t code)
 {
     if ((code >= 1 && code <= 8) || code == 0xb || (code >= 0xe && code <= 0x1f) || code == 0x7f ||

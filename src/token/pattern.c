@@ -1,7 +1,7 @@
 /*
- * Matching. PCRE2 limits the steps of one search by itself; that the searches of a text together stay
- * within a time that grows with its length is seen to here, for a pattern can make each of them look as far as
- * the end of the text.
+ * Matching. PCRE2 limits the steps of one search by itself; that the searches of a text together
+ * stay within a time that grows with its length is seen to here, for a pattern can make each of
+ * them look as far as the end of the text.
  */
 #include "token/pattern.h"
 
@@ -133,27 +133,6 @@ void pattern_scratch_clear(struct pattern_scratch *scratch)
     *scratch = (struct pattern_scratch){0};
 }
 
-/** Makes what matching writes to, where it is not there yet. */
-static ft_status prepare(struct pattern_scratch *s)
-{
-    enum { STACK_START = 32 << 10, STACK_MAX = 1 << 20, HEAP_KIB = 65536 };
-    if (s->match)
-        return FT_OK;
-    s->general = pcre2_general_context_create(allocate, release, NULL);
-    if (!s->general)
-        return out_of_memory();
-    s->context = pcre2_match_context_create(s->general);
-    s->stack = pcre2_jit_stack_create(STACK_START, STACK_MAX, s->general);
-    s->match = pcre2_match_data_create(1, s->general);
-    if (!s->context || !s->stack || !s->match) {
-        pattern_scratch_clear(s);
-        return out_of_memory();
-    }
-    (void)pcre2_set_heap_limit(s->context, HEAP_KIB);
-    pcre2_jit_stack_assign(s->context, NULL, s->stack);
-    return FT_OK;
-}
-
 static double thread_seconds(void)
 {
     struct timespec now;
@@ -184,12 +163,41 @@ static bool takes_too_long(struct pattern_scratch *s)
     return seconds - s->start > s->limit;
 }
 
-/** Steps of one search: the alternatives of a tokenizer's pattern may each go to the end of the text and back. */
+/** Steps of one search: the alternatives of a tokenizer's pattern may each go to the end of the
+ * text and back. */
 static uint32_t steps_for(size_t bytes)
 {
     enum { STEPS = 1000000, STEPS_PER_BYTE = 16 };
     const uint64_t steps = STEPS + STEPS_PER_BYTE * (uint64_t)bytes;
     return steps < UINT32_MAX ? (uint32_t)steps : UINT32_MAX;
+}
+
+static int look(pcre2_callout_block *block, void *scratch)
+{
+    (void)block;
+    return takes_too_long(scratch) ? PCRE2_ERROR_CALLOUT : 0;
+}
+
+/** Makes what matching writes to, where it is not there yet. */
+static ft_status prepare(struct pattern_scratch *s)
+{
+    enum { STACK_START = 32 << 10, STACK_MAX = 1 << 20, HEAP_KIB = 65536 };
+    if (s->match)
+        return FT_OK;
+    s->general = pcre2_general_context_create(allocate, release, NULL);
+    if (!s->general)
+        return out_of_memory();
+    s->context = pcre2_match_context_create(s->general);
+    s->stack = pcre2_jit_stack_create(STACK_START, STACK_MAX, s->general);
+    s->match = pcre2_match_data_create(1, s->general);
+    if (!s->context || !s->stack || !s->match) {
+        pattern_scratch_clear(s);
+        return out_of_memory();
+    }
+    (void)pcre2_set_heap_limit(s->context, HEAP_KIB);
+    pcre2_jit_stack_assign(s->context, NULL, s->stack);
+    (void)pcre2_set_callout(s->context, look, s);
+    return FT_OK;
 }
 
 static ft_status find_regex(const struct pattern *p, struct pattern_scratch *s, bool *found,
@@ -206,7 +214,7 @@ static ft_status find_regex(const struct pattern *p, struct pattern_scratch *s, 
     *found = n >= 0;
     if (n == PCRE2_ERROR_NOMEMORY)
         return out_of_memory();
-    if ((n < 0 && n != PCRE2_ERROR_NOMATCH) || takes_too_long(s))
+    if (n < 0 && n != PCRE2_ERROR_NOMATCH)
         return ft_fail(FT_ERR_INPUT,
                        "the pattern %s takes too many steps for this text, at byte %zu of a "
                        "stretch of %zu",

@@ -1,13 +1,18 @@
 /*
  * A regular expression of Oniguruma in PCRE2's spelling. Where the two differ:
  *
- * - \s is Unicode's White_Space; PCRE2's also holds U+180E. \w is Alphabetic, M, Nd, Pc; PCRE2's is L,
+ * - \s is Unicode's White_Space; PCRE2's also holds U+180E. \w is Alphabetic, M, Nd, Pc; PCRE2's
+ * is L,
  *   N and the low line. \h is a hexadecimal digit. Hence these are spelled out or refused.
- * - . stops at U+000A alone, $ stands before each one; ^ is not the same at the end of a text, \b not
+ * - . stops at U+000A alone, $ stands before each one; ^ is not the same at the end of a text, \b
+ * not
  *   where \w is not. In a class, [ and && have a meaning of their own.
  * - Without case Oniguruma knows characters that are two letters when folded: ss, st, ff, fi, fl.
  * - {n,m}+ repeats a repeat, {,n} begins at 0.
  * - ( ) captures, which nothing here asks for.
+ *
+ * Every group begins with a callout, at which matching looks at the clock. Between two of them
+ * there is no more than a pass over the text for each item of the pattern.
  */
 #include <string.h>
 
@@ -20,6 +25,8 @@
     "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}\\x{1f150}-\\x{"     \
     "1f169}"                                                                                       \
     "\\x{1f170}-\\x{1f189}"
+
+#define LOOK "(?C1)"
 
 enum { GROUPS_MAX = 32 };
 
@@ -149,13 +156,14 @@ static ft_status put_group(struct reader *r)
     r->folds[r->depth] = folds || strncmp(r->at, "(?i:", 4) == 0;
     if (r->at[1] != '?') {
         r->at++;
-        return put(r, "(?:");
+        return put(r, "(?:" LOOK);
     }
     for (size_t i = 0; i < sizeof OPENINGS / sizeof *OPENINGS; i++) {
         const size_t n = strlen(OPENINGS[i]);
         if (strncmp(r->at, OPENINGS[i], n) == 0) {
             r->at += n;
-            return put(r, OPENINGS[i]);
+            FT_TRY(put(r, OPENINGS[i]));
+            return put(r, LOOK);
         }
     }
     return refuse(r, "a group of another kind");
@@ -225,7 +233,8 @@ static ft_status put_next(struct reader *r)
 ft_status pattern_translate(struct buffer *out, const char *regex)
 {
     struct reader r = {.text = regex, .at = regex, .out = out};
+    FT_TRY(put(&r, "(?:" LOOK));
     while (*r.at)
         FT_TRY(put_next(&r));
-    return r.depth == 0 ? FT_OK : refuse(&r, "a group without an end");
+    return r.depth == 0 ? put(&r, ")") : refuse(&r, "a group without an end");
 }

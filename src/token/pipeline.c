@@ -1,4 +1,5 @@
-/* Any list of normalisers and splitters before any model: what tokenizer.json says, step by step. */
+/* Any list of normalisers and splitters before any model: what tokenizer.json says, step by step.
+ * */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

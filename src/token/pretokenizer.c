@@ -1,9 +1,11 @@
 /*
- * Pieces are ranges of one text. A step reads a list of them and writes another; the two steps that change the text
- * (Metaspace, ByteLevel with a prefix) write it anew as well. Pieces follow each other in the text.
+ * Pieces are ranges of one text. A step reads a list of them and writes another; the two steps
+ * that change the text (Metaspace, ByteLevel with a prefix) write it anew as well. Pieces follow
+ * each other in the text.
  *
- * All but Metaspace and ByteLevel are one idea: a rule finds matches, and a behaviour says what becomes of them. A rule
- * for characters gives a class for each, a pattern gives ranges; both end in add_match.
+ * All but Metaspace and ByteLevel are one idea: a rule finds matches, and a behaviour says what
+ * becomes of them. A rule for characters gives a class for each, a pattern gives ranges; both end
+ * in add_match.
  */
 #include "token/pretokenizer.h"
 
@@ -308,7 +310,8 @@ static ft_status cut_metaspace(const struct pretokenizer_step *step, struct pret
     return add_piece(&s->next, start, piece.end);
 }
 
-/** Appends a piece with each space replaced, and a replacement before it where the scheme says so. */
+/** Appends a piece with each space replaced, and a replacement before it where the scheme says so.
+ * */
 static ft_status put_metaspace(const struct pretokenizer_step *step, struct buffer *out,
                                const char *text, size_t bytes, bool begins)
 {

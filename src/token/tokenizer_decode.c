@@ -37,7 +37,8 @@ ft_status tokenizer_decode(const struct tokenizer *t, struct buffer *out, const 
     return status;
 }
 
-/** Bytes at the start of text, which is no valid character, that a character could begin with: at least one. */
+/** Bytes at the start of text, which is no valid character, that a character could begin with: at
+ * least one. */
 static size_t part_bytes(const char *text, size_t bytes)
 {
     static const struct {

@@ -74,7 +74,8 @@ ft_status gguf_read_types(const int32_t **types, const struct tokenizer *t, cons
                                      gguf_path(g), KEY, (long long)n, t->vocab.n);
 }
 
-/** Control and user-defined tokens are found as wholes; unused ones only fill ids, and bytes stand for characters. */
+/** Control and user-defined tokens are found as wholes; unused ones only fill ids, and bytes stand
+ * for characters. */
 static ft_status add_by_types(struct tokenizer *t, const struct gguf *g)
 {
     const int32_t *types = NULL;
@@ -110,7 +111,8 @@ ft_status gguf_read_token_id(int32_t *id, const struct tokenizer *t, const struc
     return FT_OK;
 }
 
-/** Copies the text of the token whose id a key gives; both stay as they are where the key is missing. */
+/** Copies the text of the token whose id a key gives; both stay as they are where the key is
+ * missing. */
 static ft_status read_role(struct tokenizer *t, const struct gguf *g, const char *key, int32_t *id,
                            char **text)
 {

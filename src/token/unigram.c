@@ -1,8 +1,9 @@
 /*
- * The tokens lie in a double array (Aoe 1989): a node's child by a byte is at the node's base plus the byte, if that
- * entry's parent is the node. One walk down from each character of a text offers all tokens that start there; the best
- * sum to each place is kept. Ties stay with the one that came first, sums are taken in the order of
- * `tokenizers`, in f64: both decide ids where a text repeats itself.
+ * The tokens lie in a double array (Aoe 1989): a node's child by a byte is at the node's base plus
+ * the byte, if that entry's parent is the node. One walk down from each character of a text offers
+ * all tokens that start there; the best sum to each place is kept. Ties stay with the one that
+ * came first, sums are taken in the order of `tokenizers`, in f64: both decide ids where a text
+ * repeats itself.
  */
 #include "token/unigram.h"
 

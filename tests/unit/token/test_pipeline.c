@@ -1,4 +1,5 @@
-/* token/: every part of a tokenizer.json, alone and together, against `tokenizers`: pipelines.json. */
+/* token/: every part of a tokenizer.json, alone and together, against `tokenizers`:
+ * pipelines.json. */
 #include <unistd.h>
 
 #include "support/pipelines.h"
@@ -184,7 +185,8 @@ static void test_pipelines(void)
     }
 }
 
-/* The vocabulary with scores of a GGUF file is the same tokenizer as the JSON that was made from it. */
+/* The vocabulary with scores of a GGUF file is the same tokenizer as the JSON that was made from
+ * it. */
 static void test_gguf(void)
 {
     struct tokenizer *t = NULL;

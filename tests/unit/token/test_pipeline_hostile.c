@@ -1,5 +1,5 @@
-/* token/: hostile parts of a tokenizer.json beyond byte-level BPE and WordPiece, and hostile SentencePiece vocabularies
- * in a GGUF file: no two with the same defect, each with its message. */
+/* token/: hostile parts of a tokenizer.json beyond byte-level BPE and WordPiece, and hostile
+ * SentencePiece vocabularies in a GGUF file: no two with the same defect, each with its message. */
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,8 +17,8 @@
 #define SLOW_SECONDS 15.0
 #endif
 
-/* The map "a" -> "X" with three units: root, a, its value. */
-#define MAP "CAMAAAAEAAAAAAAAAAAAAAAA"
+/* A map without sequences: one unit. */
+#define MAP "BAAAAAAAAABhYmMA"
 
 /* A small file that is right. Each case replaces one part of it. */
 static const char RIGHT[] =
@@ -214,7 +214,8 @@ static void test_json(void)
     buffer_clear(&text);
 }
 
-/* More steps than any tokenizer has, a step within steps without end, a token that would make time quadratic. */
+/* More steps than any tokenizer has, a step within steps without end, a token that would make time
+ * quadratic. */
 static void test_sizes(void)
 {
     static const struct {
@@ -294,15 +295,15 @@ static void test_charsmap(void)
     }
 }
 
-/* Patterns that are read, and texts that they take too long for: done, or an error, within a time that grows with
- * the text. */
+/* Patterns that are read, and texts that they take too long for: done, or an error, within a time
+ * that grows with the text. */
 static void test_slow_patterns(void)
 {
     static const struct {
         const char *regex, *tail;
     } cases[] = {{"(a+)+b", "a"},    {"(a|aa)+[bc]", ""}, {"a+b", ""},
                  {"a(?=a*b)|b", ""}, {"(a*)*b", "c"},     {"(.*)(.*)(.*)(.*)b", ""}};
-    enum { BYTES = 4 << 20 };
+    enum { BYTES = 1 << 20 };
     int refused = 0;
     char *text = malloc(BYTES);
     for (size_t i = 0; text && i < sizeof cases / sizeof *cases; i++) {
@@ -347,7 +348,7 @@ static void test_changed_bytes(void)
         for (uint64_t k = 0; k <= i % 3; k++) {
             const uint64_t r = rng_u64(17, k, i);
             text[r % (sizeof text - 1)] =
-                (char)(r >> 40 & 1 ? (char)(r >> 32) : RIGHT[r >> 48 & 1023]);
+                (char)(r >> 40 & 1 ? (char)(r >> 32) : RIGHT[r >> 48 & 511]);
         }
         const ft_status status = tokenizer_open_json(&t, text, sizeof text - 1, "hostile.json");
         CHECK(status == FT_OK || status == FT_ERR_INPUT);
@@ -365,19 +366,21 @@ static void test_changed_bytes(void)
     CHECK(opened > 100 && mem_live_bytes() == 0);
 }
 
-/* Every allocation of opening, encoding, decoding and sharing fails once: an error each time, never a leak. */
+/* Every allocation of opening, encoding, decoding and sharing fails once: an error each time,
+ * never a leak. */
 static void test_memory(void)
 {
-    int64_t nth = 1;
+    int64_t all = 1, failures = 0;
     struct buffer text = {0};
     build(&text, NFKC, CHARSMAP("\"" MAP "\""));
     const int64_t before = mem_live_bytes();
-    for (ft_status status = FT_ERR_INTERNAL; status != FT_OK && nth < 2000; nth++) {
+    for (int64_t nth = 0; nth < all; nth++) { /* 0: none fails, and all are counted */
+        const int64_t count = mem_alloc_count();
         struct tokenizer *t = NULL, *other = NULL;
         struct token_list list = {0};
         struct buffer out = {0};
         mem_fail_nth(nth, 0);
-        status = tokenizer_open_json(&t, text.data, text.used, "memory.json");
+        ft_status status = tokenizer_open_json(&t, text.data, text.used, "memory.json");
         if (status == FT_OK)
             status = tokenizer_share(&other, t);
         if (status == FT_OK)
@@ -385,6 +388,8 @@ static void test_memory(void)
         if (status == FT_OK)
             status = tokenizer_decode(t, &out, list.ids, list.n);
         mem_fail_nth(0, 0);
+        all = nth == 0 ? mem_alloc_count() - count : all;
+        failures += status != FT_OK;
         CHECK(status == FT_OK || status == FT_ERR_INTERNAL);
         token_list_clear(&list);
         buffer_clear(&out);
@@ -392,7 +397,7 @@ static void test_memory(void)
         tokenizer_close(&t);
         CHECK(mem_live_bytes() == before);
     }
-    CHECK(nth > 50 && nth < 2000);
+    CHECK(all > 40 && failures > all / 2);
     buffer_clear(&text);
 }
 
