@@ -1,4 +1,4 @@
-/** Which token comes next: the likeliest, or one drawn from the likeliest. Nothing is collective. */
+/** The next token: the likeliest, or one drawn. Nothing here is collective. */
 #ifndef FT_TRAIN_SAMPLER_H
 #define FT_TRAIN_SAMPLER_H
 

@@ -18,8 +18,7 @@ assigned14.json       [[lo, hi], ...]: every code point assigned in Unicode 14, 
 hashes_<tokenizer>.json  {tokenizer: {case: {"n", "xxh3_128", "decoded_xxh3_128", "same"}}}
                       n ids without the template; XXH3-128 over the ids as little-endian uint32, and
                       over the UTF-8 bytes of the ids decoded, special tokens kept; same: whether
-                      that is the text again.  "ids" is there too where n <= 64.  Tokenizer
-                      "smollm2.gguf" is that of models/smollm2.gguf, "llama-tiny.gguf" that of
+                      that is the text again.  Tokenizer "smollm2.gguf" is that of models/smollm2.gguf, "llama-tiny.gguf" that of
                       gguf/llama-tiny.gguf (run make_gguf.py first)
 decode.json           {tokenizer: [{"ids", "text", "text_skip_special"}]}: ids that no text gives
 template.json         {tokenizer: [{"text", "ids"}]}: with the template
@@ -269,11 +268,8 @@ def text_hash(text):
 def case(tokenizer, text):
     ids = tokenizer.encode(text, add_special_tokens=False).ids
     decoded = tokenizer.decode(ids, skip_special_tokens=False)
-    result = {"n": len(ids), "xxh3_128": ids_hash(ids), "decoded_xxh3_128": text_hash(decoded),
-              "same": decoded == text}
-    if len(ids) <= 64:
-        result["ids"] = ids
-    return result
+    return {"n": len(ids), "xxh3_128": ids_hash(ids), "decoded_xxh3_128": text_hash(decoded),
+            "same": decoded == text}
 
 
 def decode_cases(name, tokenizer):
