@@ -58,6 +58,21 @@ if command -v script >/dev/null; then
     jq -r .continuation greedy | cmp -s - seen || fail "a terminal shows: $(cat seen)"
 fi
 
+# --- a conversation: the text is what the user says, and the answer is not what the bare text gives
+for i in 1 2 3 4; do
+    echo "{\"messages\": [{\"role\": \"user\", \"content\": \"alpha $i\"}, {\"role\": \"assistant\", \"content\": \"beta $i\"}]}"
+done >talk.jsonl
+train 1 talk task=instruct data.train=talk.jsonl data.chat_template=chatml data.seq_len=128 training.max_steps=5 ||
+    fail "training on conversations: $(cat err)"
+predict answers talk texts.txt --max-tokens 9 || fail "answers: $(cat err)"
+[ "$(wc -l <answers)" = 3 ] || fail "not one answer a text: $(cat answers)"
+predict bare run texts.txt --max-tokens 9 && cmp -s bare answers && fail "the chat template changes nothing"
+printf '<|im_start|>user\nalpha beta<|im_end|>\n<|im_start|>assistant\n' >header.txt
+jq -Rs '{text: .}' -c header.txt >header.jsonl
+sed -i 's/^task = .*//' talk/resolved.cfg # the same weights, without a template
+predict whole talk header.jsonl --max-tokens 9 || fail "a rendered text: $(cat err)"
+[ "$(sed -n 2p answers)" = "$(cat whole)" ] || fail "an answer is not the continuation of the rendered text"
+
 # --- what makes no sense
 refuse() { # CODE TEXT ARGUMENT...
     local code=$1 part=$2
