@@ -32,7 +32,7 @@ near() { awk -v a="$1" -v b="$2" -v most="$3" 'BEGIN { d = a - b; if (d < 0) d =
 
 # --- a decoder from a GGUF file: both forms, all types, the loss of the trained model
 cat >lm.cfg <<END
-model: { path = "llama-tiny.gguf"; };
+model: { path = "llama-tiny.gguf"; precision = "fp32"; };
 data: { train = "train.jsonl"; test = "validation.jsonl"; cache = "cache"; seq_len = 16; };
 training: { max_steps = 6; micro_batch = 2; global_batch = 4; lr = 1e-2; };
 checkpoint: { every_steps = 2; keep = 2; };
