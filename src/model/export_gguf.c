@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "export_private.h"
 #include "family.h"
@@ -36,7 +37,6 @@ static const struct metadata_row metadata[] = {
     {"attention.value_length", AT(D), false, false},
     {"vocab_size", AT(V), false, false},
     {"rope.dimension_count", AT(rotary), false, true},
-    {"attention.sliding_window", AT(window), false, true},
     {"attn_logit_softcapping", AT(attention_softcap), true, true},
     {"final_logit_softcapping", AT(logit_softcap), true, true},
     {"rope.freq_base", AT(rope.theta), true, true},
@@ -90,6 +90,19 @@ static ft_status put_row(const struct keys *k, const struct metadata_row *row,
     return value == 0 && row->only_if_used ? FT_OK : put_u32(k, row->key, value);
 }
 
+/* A Mistral is a llama there, and a llama has no window. */
+static ft_status put_window(const struct keys *k, const struct model_config *c)
+{
+    if (c->window == 0)
+        return FT_OK;
+    if (family_of(c) == family_find_gguf(k->architecture))
+        return put_u32(k, "attention.sliding_window", c->window);
+    log_warn("GGUF has no sliding window for this family: texts of more than %d tokens get other "
+             "answers from programs that read it",
+             c->window);
+    return FT_OK;
+}
+
 /* llama3's scaling is a tensor: put_divisors. */
 static ft_status put_scaling(const struct keys *k, const struct rope_config *r)
 {
@@ -115,6 +128,7 @@ static ft_status put_metadata(struct gguf_writer *w, const struct model_config *
     FT_TRY(gguf_put_u32(w, "general.quantization_version", QUANTIZATION_VERSION));
     for (size_t i = 0; i < sizeof metadata / sizeof *metadata; i++)
         FT_TRY(put_row(&k, &metadata[i], c));
+    FT_TRY(put_window(&k, c));
     if (c->interleaved)
         FT_TRY(gguf_put_bool(w, key_of(key, &k, "use_parallel_residual"), c->parallel));
     FT_TRY(put_scaling(&k, &c->rope));
