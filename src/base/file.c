@@ -11,7 +11,11 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/pulse.h"
 #include "base/size.h"
+
+/* Bytes of one system call: with a slow disk too, calls return now and then. */
+enum { CHUNK = 16 << 20 };
 
 ft_status file_join(char out[FILE_PATH_MAX], const char *folder, const char *name)
 {
@@ -79,7 +83,8 @@ ft_status file_read_at(int fd, void *out, size_t bytes, uint64_t offset, const c
 {
     char *to = out;
     while (bytes > 0) {
-        const ssize_t got = pread(fd, to, bytes, (off_t)offset);
+        const ssize_t got = pread(fd, to, bytes < CHUNK ? bytes : CHUNK, (off_t)offset);
+        pulse_mark();
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
@@ -122,7 +127,8 @@ ft_status file_write_all(int fd, const void *data, size_t bytes, const char *pat
 {
     const char *from = data;
     while (bytes > 0) {
-        const ssize_t put = write(fd, from, bytes);
+        const ssize_t put = write(fd, from, bytes < CHUNK ? bytes : CHUNK);
+        pulse_mark();
         if (put < 0 && errno == EINTR)
             continue;
         if (put <= 0)
