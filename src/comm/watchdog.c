@@ -334,6 +334,8 @@ ft_status watchdog_start(struct comm *comm, int limit_s)
     if (status == FT_OK) {
         exchange(comm);
         w.real = timer_now();
+        w.clock = w.moved = 0;
+        w.said_unheard = false;
         atomic_store(&w.stop, false);
         const ft_status local = start_thread();
         status = comm_agree(comm, local);

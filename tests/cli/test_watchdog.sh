@@ -167,19 +167,28 @@ in_turn() {
       [ $failures -eq 0 ] && rm failed ) &
 }
 
-for np in 2 3; do
-    for ((rank = 0; rank < np; rank++)); do in_turn stop_one $np $rank; done
-done
-in_turn hang prepare-read sleep 2 1 data
-in_turn hang checkpoint-write sleep 2 1 checkpoint
-in_turn hang checkpoint-write loop 2 0 checkpoint
-in_turn hang evaluate sleep 3 2 evaluate data.validation=validation.jsonl training.eval_every=1
-in_turn hang step loop 1 0 step
-in_turn slow 0
-in_turn slow 1
-in_turn off
-in_turn suspend
-in_turn alone
+all_cases() {
+    local np rank
+    for np in 2 3; do
+        for ((rank = 0; rank < np; rank++)); do in_turn stop_one $np $rank; done
+    done
+    in_turn hang prepare-read sleep 2 1 data
+    in_turn hang checkpoint-write sleep 2 1 checkpoint
+    in_turn hang checkpoint-write loop 2 0 checkpoint
+    in_turn hang evaluate sleep 3 2 evaluate data.validation=validation.jsonl training.eval_every=1
+    in_turn hang step loop 1 0 step
+    in_turn slow 0
+    in_turn slow 1
+    in_turn off
+    in_turn suspend
+    in_turn alone
+}
+
+if [ $# -gt 3 ]; then # one case by hand: test_watchdog.sh FINETUNE MPIEXEC SOURCE_DIR stop_one 2 1
+    in_turn "${@:4}"
+else
+    all_cases
+fi
 wait
-[ "$(ls -d "$work"/own-* | wc -l)" -eq 15 ] || fail "not all cases ran"
-! ls "$work"/own-*/failed 2>/dev/null
+[ -d "$work/own-${*:4}" ] || [ "$(ls -d "$work"/own-* | wc -l)" -eq 15 ] || fail "not all cases ran"
+! ls "$work"/own-*/failed 2>/dev/null && [ $failures -eq 0 ]
