@@ -24,6 +24,7 @@
 #include "comm/verdict.h"
 
 static const double BEATS_OF_LIMIT = 16, PERIOD_MIN_S = 0.05, PERIOD_MAX_S = 0.5;
+static const double BEATS_A_SECOND = 512; /* of all ranks: what rank 0 answers */
 static const double JUMP_S = 1;   /* beyond a period: more of a gap is no time of this process */
 static const double TURN_S = 2;   /* between ranks that take rank 0's part */
 static const double HELLO_S = 30; /* until it is said that a rank was never heard */
@@ -266,6 +267,7 @@ static ft_status prepare(const struct comm *comm, int limit_s)
     w.period = limit_s / BEATS_OF_LIMIT;
     w.period = w.period < PERIOD_MIN_S ? PERIOD_MIN_S : w.period;
     w.period = w.period > PERIOD_MAX_S ? PERIOD_MAX_S : w.period;
+    w.period = w.period < size / BEATS_A_SECOND ? size / BEATS_A_SECOND : w.period;
     FT_TRY(FT_ALLOC(w.cards, size));
     FT_TRY(FT_ALLOC(w.reports, w.n_reports));
     FT_TRY(FT_ALLOC(w.heard_at, w.n_reports));

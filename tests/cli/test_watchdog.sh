@@ -118,40 +118,44 @@ off() {
     [ $code -eq 75 ] || fail "switched off: code $code"
 }
 
-# --- the job as a whole is suspended and goes on
+# --- rank 0 works alone for many times the limit, the others wait
+# begin_transfer DIR: such a run, in the background, until it is stopped
+begin_transfer() {
+    begin 2 "$1" mode=transfer transfer.layer=-1 transfer.pooling=mean transfer.head=mlp \
+        training.epochs=100000 training.max_steps=0
+    wait_until grep -q 'works alone' "$1.err"
+}
+
+# end_transfer DIR: it still works; a signal ends it
+end_transfer() {
+    local code
+    kill -TERM "$(rank_of "$job_mpirun" 0)"
+    wait $job
+    code=$?
+    cp "$1.err" err
+    [ $code -eq 75 ] && ! grep -q 'error' err || fail "mode transfer, $1: code $code"
+}
+
+alone() {
+    limit=1
+    begin_transfer alone
+    sleep 6
+    end_transfer alone
+}
+
+# --- the job as a whole is suspended and goes on, rank 0 a little later
 suspend() {
-    local dir=suspend processes
-    begin 2 "$dir" training.max_steps=1000000
-    wait_until has_steps "$dir" 20
+    local processes
+    begin_transfer suspend
+    sleep 1
     processes=$(pgrep -P "$job_mpirun")
     kill -STOP $processes
     sleep $((2 * limit + 1))
+    kill -CONT "$(rank_of "$job_mpirun" 1)"
+    sleep 0.7
     kill -CONT $processes
-    sleep 2
-    kill -USR1 $processes
-    wait $job
-    local code=$?
-    cp "$dir.err" err
-    [ $code -eq 75 ] && ! grep -q 'error' err || fail "suspended as a whole: code $code"
-}
-
-# --- rank 0 works alone for many times the limit, the others wait: slowed down, so that it takes so long
-alone() {
-    local dir=alone victim n=0
-    begin 2 "$dir" mode=transfer transfer.layer=-1 transfer.pooling=mean transfer.l2=0.1 \
-        transfer.solver=adamw transfer.head=mlp training.epochs=100000 training.max_steps=0 \
-        distributed.watchdog_s=1
-    wait_until grep -q 'works alone' "$dir.err"
-    sleep 6
-    victim=$(rank_of "$job_mpirun" 0)
-    cp "$dir.err" err
-    lives "$victim" || fail "mode transfer did not work for 6 s"
-    grep -q 'error' err && fail "mode transfer: waiting was taken for hanging"
-    kill -TERM "$victim"
-    wait $job
-    local code=$?
-    cp "$dir.err" err
-    [ $code -eq 75 ] || fail "mode transfer, stopped by a signal: code $code"
+    sleep 1
+    end_transfer suspend
 }
 
 # in_turn COMMAND...: in the background, a few at a time, in a folder of its own
