@@ -146,7 +146,7 @@ static int describe(char *line, size_t room, const struct verdict *v)
     char more[40] = "", other[VERDICT_PHASE_BYTES + BEACON_HOST_BYTES + 40] = "";
     const struct rank_report *r = &w.reports[v->rank < 0 ? 0 : v->rank];
     if (v->n_more > 0)
-        (void)snprintf(more, sizeof more, " and %d more", v->n_more);
+        (void)snprintf(more, sizeof more, " (and %d more)", v->n_more);
     if (v->kind == VERDICT_DEADLOCK && v->other >= 0)
         (void)snprintf(other, sizeof other, ", rank %d on %s in phase %s", v->other,
                        host_of(v->other), w.reports[v->other].phase);
