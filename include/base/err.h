@@ -19,7 +19,8 @@ typedef enum {
     FT_ERR_INTERNAL = 70, /**< non-finite numbers, memory exhausted, a bug */
     FT_ERR_OUTPUT = 73,   /**< output directory busy, not creatable, not visible on every rank */
     FT_ERR_IO = 74,       /**< input/output error; the last checkpoint is intact */
-    FT_STOPPED = 75       /**< not a failure: checkpoint written on request, please requeue */
+    FT_STOPPED = 75,      /**< not a failure: checkpoint written on request, please requeue */
+    FT_ERR_HANG = 76      /**< a rank hangs: the watchdog ends the job, no function returns it */
 } ft_status;
 
 #define FT_ERR_TEXT_MAX 1024

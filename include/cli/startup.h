@@ -6,8 +6,8 @@
 #include "config/settings.h"
 
 /**
- * Reads RUN.cfg on rank 0 and gives every rank the same settings. Collective. Relative paths in
- * overrides start from rank 0's current folder.
+ * Reads RUN.cfg on rank 0, gives every rank the same settings and starts the watchdog that they ask
+ * for. Collective. Relative paths in overrides start from rank 0's current folder.
  *
  * @param[out] out  gives the settings (settings_destroy); NULL on failure
  * @param[in]  argv (argc) RUN.cfg, then overrides section.key=value

@@ -102,6 +102,7 @@ struct settings {
         bool overlap;
         int bucket_mb; /**< [MiB] */
         enum wire wire;
+        int watchdog_s; /**< 0 = off */
     } distributed;
     struct {
         int64_t every_steps;  /**< 0 = off */

@@ -11,7 +11,11 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/pulse.h"
 #include "base/size.h"
+
+/* Bytes of one system call: with a slow disk too, calls return now and then. */
+enum { CHUNK = 16 << 20, SYNC_PIECE = 64 << 20 };
 
 ft_status file_join(char out[FILE_PATH_MAX], const char *folder, const char *name)
 {
@@ -79,7 +83,8 @@ ft_status file_read_at(int fd, void *out, size_t bytes, uint64_t offset, const c
 {
     char *to = out;
     while (bytes > 0) {
-        const ssize_t got = pread(fd, to, bytes, (off_t)offset);
+        const ssize_t got = pread(fd, to, bytes < CHUNK ? bytes : CHUNK, (off_t)offset);
+        pulse_mark();
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
@@ -122,7 +127,8 @@ ft_status file_write_all(int fd, const void *data, size_t bytes, const char *pat
 {
     const char *from = data;
     while (bytes > 0) {
-        const ssize_t put = write(fd, from, bytes);
+        const ssize_t put = write(fd, from, bytes < CHUNK ? bytes : CHUNK);
+        pulse_mark();
         if (put < 0 && errno == EINTR)
             continue;
         if (put <= 0)
@@ -134,12 +140,30 @@ ft_status file_write_all(int fd, const void *data, size_t bytes, const char *pat
     return FT_OK;
 }
 
+/* fsync, of a large file piece by piece, because all of it on a slow disk would look like a hang: a
+ * piece is waited for while the next one is already on its way. Gives the errno, or 0. */
+static int sync_all(int fd)
+{
+    const unsigned wait =
+        SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+    struct stat info;
+    const bool is_file = fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
+    for (off_t at = 0; is_file && at < info.st_size; at += SYNC_PIECE) {
+        (void)sync_file_range(fd, at + SYNC_PIECE, SYNC_PIECE, SYNC_FILE_RANGE_WRITE);
+        if (sync_file_range(fd, at, SYNC_PIECE, wait) != 0 &&
+            (errno == EIO || errno == ENOSPC || errno == EDQUOT))
+            return errno; /* said once: fsync would not say it again */
+        pulse_mark();
+    }
+    return fsync(fd) != 0 ? errno : 0;
+}
+
 ft_status file_sync(const char *path)
 {
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return ft_fail(FT_ERR_IO, "cannot open %s to sync it: %s", path, strerror(errno));
-    const int failed = fsync(fd) != 0 ? errno : 0;
+    const int failed = sync_all(fd);
     const int failed_close = close(fd) != 0 ? errno : 0;
     if (failed || failed_close)
         return ft_fail(FT_ERR_IO, "cannot sync %s: %s", path,
@@ -186,8 +210,9 @@ ft_status file_draft_open(struct file_draft *draft, const char *path)
 ft_status file_draft_close(struct file_draft *draft, const char *path, ft_status status)
 {
     char folder[FILE_PATH_MAX];
-    if (status == FT_OK && fsync(draft->fd) != 0)
-        status = ft_fail(FT_ERR_IO, "cannot sync %s: %s", draft->path, strerror(errno));
+    const int failed = status == FT_OK ? sync_all(draft->fd) : 0;
+    if (failed)
+        status = ft_fail(FT_ERR_IO, "cannot sync %s: %s", draft->path, strerror(failed));
     if (close(draft->fd) != 0 && status == FT_OK)
         status = ft_fail(FT_ERR_IO, "cannot close %s: %s", draft->path, strerror(errno));
     if (status == FT_OK && rename(draft->path, path) != 0)

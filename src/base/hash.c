@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/pulse.h"
 
 struct hash_value hash_bytes(const void *data, size_t bytes)
 {
@@ -61,6 +62,7 @@ ft_status hash_file(struct hash_value *value, uint64_t *bytes, const char *path)
         if (got <= 0)
             break;
         hash_update(state, chunk, (size_t)got);
+        pulse_mark();
         total += (uint64_t)got;
     }
     if (state)

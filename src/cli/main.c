@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "cli/usage.h"
 #include "comm/comm.h"
+#include "comm/watchdog.h"
 
 /* Rank by the launcher's word, for what happens without MPI: one answer however many processes. */
 static int launcher_rank(void)
@@ -85,6 +86,7 @@ int main(int argc, char **argv)
         status = comm_agree(comm, flush_output());
     if (is_speaking)
         print_error(status);
+    watchdog_stop(comm);
     comm_close(&comm);
     return (int)status;
 }

@@ -14,6 +14,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "comm/watchdog.h"
 #include "math/blas_info.h"
 #include "train/precision.h"
 #include "train/version.h"
@@ -66,6 +67,8 @@ ft_status startup_load(struct settings **out, struct comm *comm, int argc, char 
         status = share(out, comm, &text);
     if (status == FT_OK)
         status = precision_settle(*out, comm);
+    if (status == FT_OK)
+        status = watchdog_start(comm, (*out)->distributed.watchdog_s);
     if (status != FT_OK)
         settings_destroy(out);
     buffer_clear(&text);

@@ -86,7 +86,8 @@ static void print_all(FILE *to)
             "Results go to stdout, progress and messages to stderr.\n"
             "Exit codes: 0 done; 64 bad usage or configuration; 65 bad input file; 70 numeric "
             "or internal\nfailure; 73 output directory busy or not creatable; 74 I/O error, "
-            "last checkpoint intact;\n75 checkpointed, please requeue.\n");
+            "last checkpoint intact;\n75 checkpointed, please requeue; 76 a rank hung, please "
+            "requeue.\n");
 }
 
 static ft_status print_verb(FILE *to, const char *name)

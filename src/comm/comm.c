@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "base/mem.h"
+#include "base/pulse.h"
 
 struct comm {
     MPI_Comm world, node;
@@ -31,6 +32,14 @@ static void check(int code, const char *call, int line)
     (void)MPI_Abort(MPI_COMM_WORLD, FT_ERR_INTERNAL);
 }
 #define CHECK_MPI(call) check((call), #call, __LINE__)
+
+/* A call that ends when other ranks enter it too. */
+#define MEET_MPI(call)                                                                             \
+    do {                                                                                           \
+        pulse_wait_begin();                                                                        \
+        CHECK_MPI(call);                                                                           \
+        pulse_wait_end();                                                                          \
+    } while (0)
 
 static int env_int(const char *name)
 {
@@ -149,11 +158,11 @@ ft_status comm_agree(struct comm *comm, ft_status local)
         int severity, rank;
     } worst = {severity_of(local), comm->rank};
     char text[FT_ERR_TEXT_MAX];
-    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, &worst, 1, MPI_2INT, MPI_MAXLOC, comm->world));
+    MEET_MPI(MPI_Allreduce(MPI_IN_PLACE, &worst, 1, MPI_2INT, MPI_MAXLOC, comm->world));
     if (worst.severity == FT_OK)
         return FT_OK;
     (void)snprintf(text, sizeof text, "%s", ft_error_text());
-    CHECK_MPI(MPI_Bcast(text, FT_ERR_TEXT_MAX, MPI_CHAR, worst.rank, comm->world));
+    MEET_MPI(MPI_Bcast(text, FT_ERR_TEXT_MAX, MPI_CHAR, worst.rank, comm->world));
     if (worst.rank == 0)
         return ft_fail(status_of(worst.severity), "%s", text);
     return ft_fail(status_of(worst.severity), "rank %d: %s", worst.rank, text);
@@ -165,11 +174,13 @@ static void wait_asleep(MPI_Request *request)
 {
     const struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};
     int is_done = 0;
+    pulse_wait_begin();
     CHECK_MPI(MPI_Test(request, &is_done, MPI_STATUS_IGNORE));
     while (!is_done) {
         (void)nanosleep(&pause, NULL);
         CHECK_MPI(MPI_Test(request, &is_done, MPI_STATUS_IGNORE));
     }
+    pulse_wait_end();
 }
 
 ft_status comm_alone(struct comm *world, ft_status (*work)(struct comm *solo, void *context),
@@ -196,14 +207,14 @@ ft_status comm_alone(struct comm *world, ft_status (*work)(struct comm *solo, vo
 
 void comm_barrier(struct comm *comm)
 {
-    CHECK_MPI(MPI_Barrier(comm->world));
+    MEET_MPI(MPI_Barrier(comm->world));
 }
 
 static void bcast(MPI_Comm where, void *data, int64_t bytes, int root)
 {
     char *at = data;
     for (int64_t left = bytes; left > 0; left -= CHUNK_BYTES, at += CHUNK_BYTES)
-        CHECK_MPI(
+        MEET_MPI(
             MPI_Bcast(at, (int)(left < CHUNK_BYTES ? left : CHUNK_BYTES), MPI_BYTE, root, where));
 }
 
@@ -219,7 +230,7 @@ void comm_node_bcast(struct comm *comm, void *data, int64_t bytes)
 
 void comm_node_or(struct comm *comm, void *bits, int64_t bytes)
 {
-    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, bits, (int)bytes, MPI_BYTE, MPI_BOR, comm->node));
+    MEET_MPI(MPI_Allreduce(MPI_IN_PLACE, bits, (int)bytes, MPI_BYTE, MPI_BOR, comm->node));
 }
 
 static void all_reduce(const struct comm *comm, void *values, int64_t n, int64_t chunk, size_t size,
@@ -229,8 +240,8 @@ static void all_reduce(const struct comm *comm, void *values, int64_t n, int64_t
     if (comm->size == 1)
         return;
     for (int64_t left = n; left > 0; left -= chunk, at += (size_t)chunk * size)
-        CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, at, (int)(left < chunk ? left : chunk), type, op,
-                                comm->world));
+        MEET_MPI(MPI_Allreduce(MPI_IN_PLACE, at, (int)(left < chunk ? left : chunk), type, op,
+                               comm->world));
 }
 
 void comm_sum_f64(struct comm *comm, double *values, int64_t n)
@@ -261,13 +272,13 @@ void comm_max_i64(struct comm *comm, int64_t *values, int64_t n)
 int64_t comm_exscan_i64(struct comm *comm, int64_t value)
 {
     int64_t sum = 0;
-    CHECK_MPI(MPI_Exscan(&value, &sum, 1, MPI_INT64_T, MPI_SUM, comm->world));
+    MEET_MPI(MPI_Exscan(&value, &sum, 1, MPI_INT64_T, MPI_SUM, comm->world));
     return comm->rank == 0 ? 0 : sum;
 }
 
 void comm_allgather(struct comm *comm, void *all, const void *mine, int64_t bytes)
 {
-    CHECK_MPI(MPI_Allgather(mine, (int)bytes, MPI_BYTE, all, (int)bytes, MPI_BYTE, comm->world));
+    MEET_MPI(MPI_Allgather(mine, (int)bytes, MPI_BYTE, all, (int)bytes, MPI_BYTE, comm->world));
 }
 
 void comm_allgather_varying(struct comm *comm, void *all, int64_t *counts, const void *mine,
@@ -291,8 +302,8 @@ void comm_gather_slices_f32(struct comm *comm, float *values, const int64_t *fir
     for (int owner = 0; owner < comm->size; owner++) {
         for (int64_t at = first[owner]; at < first[owner + 1]; at += chunk) {
             const int64_t left = first[owner + 1] - at;
-            CHECK_MPI(MPI_Bcast(values + at, (int)(left < chunk ? left : chunk), MPI_FLOAT, owner,
-                                comm->world));
+            MEET_MPI(MPI_Bcast(values + at, (int)(left < chunk ? left : chunk), MPI_FLOAT, owner,
+                               comm->world));
         }
     }
 }

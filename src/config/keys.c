@@ -151,6 +151,9 @@ const struct key config_keys[] = {
      "what gradients are sent as between nodes; bf16 halves the bytes and rounds each node's part "
      "to "
      "8 bits; within a node ranks read each other's memory, and nothing is rounded"},
+    {"distributed.watchdog_s", KEY_INT, AT(distributed.watchdog_s), "600", 0, 1000000, NULL,
+     KEY_MAY_DIFFER,
+     "seconds until a rank that hangs is named and the job ended with code 76; 0 = never"},
 
     {"checkpoint.every_steps", KEY_LONG, AT(checkpoint.every_steps), "0", 0, 1e9, NULL,
      KEY_MAY_DIFFER, "steps between checkpoints; 0 = by time only"},

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/pulse.h"
 #include "base/utf8.h"
 
 enum { BATCH_BYTES = 1 << 20, BATCH_THREADS = 16 };
@@ -171,6 +172,7 @@ static void work_all(struct encoder *e)
         for (int64_t i = 0; i < e->n; i++) {
             struct place *p = &e->places[i];
             p->thread = me;
+            pulse_mark();
             if (!ft_failure_before(&e->failure, i))
                 ft_failure_note(&e->failure, i, work(w, p, &e->request));
         }

@@ -20,6 +20,7 @@
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/pulse.h"
 
 enum { CHUNK = 4 << 20, HEADER_MAX = 1 << 20 };
 static const int64_t record_max = INT64_C(1) << 30;
@@ -426,6 +427,7 @@ static ft_status take_text(struct record_cursor *cursor, struct record *record)
 ft_status record_next(struct record_cursor *cursor, struct record *record, bool *has, int64_t limit)
 {
     *has = false;
+    pulse_mark();
     while (cursor->index < cursor->n_files) {
         const struct source *file = &cursor->files[cursor->index];
         bool is_over = true;

@@ -17,6 +17,8 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/pulse.h"
+#include "base/pulse.h"
 #include "base/size.h"
 
 /* Before the first other call: no exit handler (it crashes on a full disk), no plug-ins, no locks
@@ -376,6 +378,7 @@ static ft_status open_view(struct view *view, const struct h5_file *file, const 
 {
     ft_status status;
     *view = (struct view){.set = -1, .space = -1};
+    pulse_mark();
     FT_TRY(h5_check_links(file, name));
     view->set = H5Dopen2(file->id, name, H5P_DEFAULT);
     if (view->set < 0)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "math/activation.h"
+#include "base/pulse.h"
 #include "math/ops.h"
 #include "model/blocks.h"
 
@@ -126,6 +127,7 @@ void blocks_backward(struct model *m, const struct batch *batch)
     norm_backward(m, &m->last, &m->final_norm, batch->n_tokens);
     for (int l = m->config.L - 1; l >= m->first_layer; l--) {
         const struct block_weights *w = &m->weights[l];
+        pulse_mark();
         if (m->recompute != RECOMPUTE_NOTHING && l < m->config.L - 1) /* the last one's is there */
             block_again(m, batch, l);
         mlp_backward(m, batch, l);

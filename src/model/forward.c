@@ -11,6 +11,7 @@
  * is kept, h is made again going backwards.
  */
 #include "math/activation.h"
+#include "base/pulse.h"
 #include "kv_cache.h"
 #include "math/ops.h"
 #include "model/blocks.h"
@@ -95,6 +96,7 @@ void blocks_forward(struct model *m, const struct batch *batch, model_visitor *v
     embed_forward(m, m->acts[0].attn_norm.x, batch);
     for (int l = 0; l < c->L; l++) {
         const struct block_acts *a = &m->acts[l];
+        pulse_mark();
         norm_forward(m, &a->attn_norm, &m->weights[l].attn_norm, base, delta, c->post_norm, n);
         if (l > 0 && visit)
             visit(context, l, c->post_norm ? m->h : a->attn_norm.x);

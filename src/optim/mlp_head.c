@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/pulse.h"
 #include "base/rng.h"
 #include "base/signals.h"
 #include "math/activation.h"
@@ -244,6 +245,7 @@ static double train_epoch(struct trainer *t, int epoch)
     double sums[2] = {0, 0};
     for (int64_t from = 0; from < t->train->n; from += t->hyper->batch) {
         const int64_t left = t->train->n - from;
+        pulse_mark();
         train_batch(t, epoch, from, from + (left < t->hyper->batch ? left : t->hyper->batch), sums);
     }
     return sums[0] / sums[1];
@@ -260,6 +262,7 @@ static double validate(struct trainer *t)
              from += (int64_t)SHARES * t->rows) {
             const int64_t left = t->validation->n - from;
             const int n = left < t->rows ? (int)left : t->rows;
+            pulse_mark();
             forward(t, s, t->validation_x + from * t->d, n);
             add_losses(t, s, t->validation->labels + from, n, 0.0, 0);
         }

@@ -32,6 +32,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/pulse.h"
 #include "base/timer.h"
 #include "base/usage.h"
 #include "comm/shared.h"
@@ -395,8 +396,10 @@ void reducer_finish(struct reducer *r)
 {
     const double started = timer_now();
     tell(r, 0);
+    pulse_wait_begin();
     while (!advance(r))
         (void)sched_yield();
+    pulse_wait_end();
     r->next_sum = r->n_sent = 0;
     r->n_posted = r->n_added = 0;
     r->step++;
@@ -488,10 +491,12 @@ void reducer_gather(struct reducer *r, float *values, uint16_t *values16)
     const double started = timer_now();
     if (r->messages)
         expect_values(r);
+    pulse_wait_begin();
     while (!copy_offered(r, values, values16))
         (void)sched_yield();
     post(&board_of(r, r->shared->index)->gathered, r->step);
     while (!all_done(r, r->n_buckets, r->n_own * (r->n_groups - 1)) || !all_gathered(r))
         (void)sched_yield();
+    pulse_wait_end();
     r->seconds += timer_now() - started;
 }

@@ -20,6 +20,7 @@
 #include "base/buffer.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/pulse.h"
 #include "token/map.h"
 #include "words.h"
 
@@ -149,6 +150,7 @@ ft_status bag_of_words_add(struct bag_of_words *b, const char *text, size_t byte
     const size_t first = b->entries.used;
     struct words words = {.text = text, .bytes = bytes, .word = &b->word};
     int32_t before = -1, word, pair;
+    pulse_mark();
     for (;;) {
         bool found;
         FT_TRY(words_next(&words, &found));

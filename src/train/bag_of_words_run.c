@@ -1,6 +1,7 @@
 #include "train/bag_of_words_run.h"
 
 #include "base/log.h"
+#include "base/pulse.h"
 #include "data/texts.h"
 #include "optim/logistic.h"
 #include "train/alone.h"
@@ -103,6 +104,7 @@ static ft_status judge(struct evaluation *e, const struct session *s,
 static ft_status learn(float **weight, struct bag_of_words *bag, struct session *s)
 {
     struct sparse_rows rows = {0};
+    pulse_phase("head");
     FT_TRY(add_texts(bag, &s->train));
     FT_TRY(bag_of_words_fit(bag));
     FT_TRY(add_texts(bag, &s->validation));

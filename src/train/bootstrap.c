@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/pulse.h"
 #include "base/rng.h"
 #include "train/scores.h"
 
@@ -92,6 +93,7 @@ static void score_resample(double *accuracy, double *macro_f1, int64_t *counts,
     for (int64_t i = 0; i < s->stride; i++)
         counts[i] = 0;
     draw(counts, s, seed, b);
+    pulse_mark();
     for (int cell = 0; cell < s->n_cells; cell++) {
         support[s->row[cell]] += counts[cell];
         predicted[s->column[cell]] += counts[cell];

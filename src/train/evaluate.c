@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/fault.h"
+#include "base/pulse.h"
 #include "train/classify.h"
 #include "train/scores.h"
 
@@ -143,6 +144,7 @@ ft_status evaluate_set(struct evaluation *out, struct comm *comm, struct model *
                        const struct dataset *set, struct batch *batch)
 {
     *out = (struct evaluation){0};
+    pulse_phase("evaluate");
     if (model->config.head.n_labels > 0)
         FT_TRY(evaluate_documents(out, comm, model, &set->documents, batch));
     else

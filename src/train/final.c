@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/pulse.h"
 #include "train/export.h"
 
 bool final_exists(const char *output_dir)
@@ -69,6 +70,7 @@ ft_status trainer_finish(struct trainer *t)
 {
     char path[FILE_PATH_MAX];
     struct session *s = t->session;
+    pulse_phase("export");
     timers_start(&s->timers);
     FT_TRY(final_write(t));
     timers_stop(&s->timers, PHASE_EXPORT);

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/pulse.h"
 #include "train/trainer.h"
 
 /* Elements that are gathered by one call of MPI. */
@@ -79,6 +80,7 @@ ft_status trainer_resume(struct trainer *t)
     struct session *s = t->session;
     struct ckpt_meta then = {0};
     int64_t step = -1;
+    pulse_phase("resume");
     timers_start(&s->timers);
     FT_TRY(ckpt_find(s->comm, s->settings->output.dir, &step));
     if (step < 0)

@@ -6,6 +6,7 @@
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/pulse.h"
 #include "data/features.h"
 #include "model/convert.h"
 #include "train/plan.h"
@@ -85,6 +86,7 @@ ft_status session_cache_folder(char out[FILE_PATH_MAX], const struct settings *s
 ft_status session_open_model(struct session *s, struct comm *comm, const struct settings *settings)
 {
     *s = (struct session){.comm = comm, .settings = settings};
+    pulse_phase("model");
     timers_start(&s->timers);
     FT_AGREE(comm, read_config(s));
     comm_node_bcast(comm, &s->config, sizeof s->config);
@@ -234,6 +236,7 @@ ft_status session_open_data(struct session *s, int wanted)
 {
     const struct settings *settings = s->settings;
     const double fraction = settings->data.validation.n ? 0.0 : settings->data.validation_fraction;
+    pulse_phase("data");
     timers_start(&s->timers);
     if (wanted & SESSION_TRAIN)
         FT_TRY(open_train(s, fraction));
@@ -295,6 +298,7 @@ static ft_status hash_backbone(struct session *s)
 ft_status session_load_params(struct session *s)
 {
     const int64_t N = s->model->layout->N;
+    pulse_phase("model");
     timers_start(&s->timers);
     FT_AGREE(s->comm, read_params(s));
     comm_node_bcast(s->comm, s->model->params, N * (int64_t)sizeof(float));

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/fault.h"
+#include "base/pulse.h"
 #include "base/signals.h"
 #include "base/timer.h"
 #include "math/dropout.h"
@@ -151,6 +152,7 @@ ft_status trainer_step(struct step_outcome *out, struct trainer *t, int64_t step
     const double started = timer_now();
     loader_plan(&plan, step, t->session->train.samples.n, settings->training.global_batch,
                 settings->training.micro_batch, comm_rank(comm), comm_size(comm));
+    pulse_phase("step");
     timers_start(&t->session->timers);
     clear(t->session->model->grads, t->session->model->trainable->N);
     timers_stop(&t->session->timers, PHASE_COMPUTE);

@@ -6,6 +6,7 @@
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/pulse.h"
 #include "base/timer.h"
 #include "math/blas_info.h"
 #include "train/evaluate.h"
@@ -109,6 +110,7 @@ ft_status trainer_checkpoint(struct trainer *t)
 {
     const struct settings *s = t->session->settings;
     struct ckpt_state state = state_of(t);
+    pulse_phase("checkpoint");
     timers_start(&t->session->timers);
     FT_TRY(ckpt_save(t->session->comm, s->output.dir, &state, s->checkpoint.keep));
     timers_stop(&t->session->timers, PHASE_CHECKPOINT);

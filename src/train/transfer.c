@@ -11,6 +11,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/pulse.h"
 #include "model/convert.h"
 #include "train/alone.h"
 #include "train/classify.h"
@@ -51,6 +52,7 @@ static ft_status open_backbone(struct session *s)
         matrix_bytes(s, s->train.samples.n + s->validation.samples.n + s->test.samples.n));
     FT_TRY(memory_plan_check(&plan, s->comm));
     s->planned_bytes = plan.total;
+    pulse_phase("model");
     timers_start(&s->timers);
     FT_TRY(model_create(&s->model, &config, &shape));
     FT_TRY(fault_point("model-weights"));
@@ -81,6 +83,7 @@ static ft_status open_features(struct features **out, struct session *s, const s
                                              .precision = precision_name(settings),
                                              .layer = layer,
                                              .pooling = pooling};
+    pulse_phase("features");
     timers_start(&s->timers);
     const ft_status status = features_open(out, &request);
     timers_stop(&s->timers, PHASE_COMPUTE);
@@ -164,6 +167,7 @@ static ft_status search_and_fit(struct transfer_head *head, struct session *s,
                                 const struct labelled_features *validation)
 {
     struct search_result found = {0};
+    pulse_phase("head");
     timers_start(&s->timers);
     ft_status status = head_search(&found, train, validation, s->settings, &s->config,
                                    s->class_weights, s->labels.n);
@@ -201,6 +205,7 @@ static ft_status learn_and_write(struct session *s)
     ft_status status = learn(&head, s);
     if (status == FT_OK)
         status = fault_point("export");
+    pulse_phase("export");
     if (status == FT_OK)
         status = head_file_write(&head, path);
     if (status == FT_OK)

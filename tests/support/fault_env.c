@@ -1,8 +1,8 @@
 /*
  * Linked into finetune-faults: FT_FAULT=phase:rank[:kind[:nth]] makes the nth visit (from 1;
  * default 1) of the named fault_point on that rank of the launcher fail. Kinds: error (default)
- * reports a failure, exit and segv end the process, sleep stops it for an hour, stop until it is
- * told to go on (SIGCONT).
+ * reports a failure, exit and segv end the process, sleep stops it for an hour, loop for ever at
+ * work, stop until it is told to go on (SIGCONT).
  */
 #include <signal.h>
 #include <stdio.h>
@@ -42,6 +42,9 @@ static ft_status fail_here(const char *phase)
         (void)raise(SIGSTOP);
         return FT_OK;
     }
+    if (strcmp(fault.kind, "loop") == 0)
+        for (volatile int turns = 0;; turns = !turns) {
+        }
     if (strcmp(fault.kind, "sleep") == 0)
         (void)sleep(AN_HOUR);
     return ft_fail(FT_ERR_IO, "injected failure in %s", phase);
