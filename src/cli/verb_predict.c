@@ -6,6 +6,7 @@
 #include "base/buffer.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/signals.h"
 #include "cli/verbs.h"
 #include "train/classify.h"
 #include "train/predict.h"
@@ -94,6 +95,7 @@ static ft_status check_arguments(int argc, char **argv)
 ft_status verb_predict(struct comm *comm, int argc, char **argv)
 {
     struct writer writer = {0};
+    signals_watch();
     FT_TRY(check_arguments(argc, argv));
     const ft_status status =
         predict_texts(comm, argv[0], argc > 1 ? argv[1] : NULL, write_answers, &writer);

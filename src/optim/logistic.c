@@ -25,6 +25,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/signals.h"
 #include "logistic_loss.h"
 #include "optim/lbfgs.h"
 #include "precondition.h"
@@ -379,6 +380,7 @@ static ft_status retire(struct work *w)
 static ft_status solve(struct work *w)
 {
     for (int round = 0; w->n_active > 0; round++) {
+        FT_TRY(signals_check("a classifier was being fitted"));
         if (round % REFRESH == 0) {
             refresh(w);
             find_gradients(w);

@@ -508,7 +508,7 @@ static void test_stop(const struct fixture *f)
     if (f->rank == f->size - 1)
         CHECK(raise(SIGUSR1) == 0);
     CHECK_FAILS(corpus_open(&c, f->comm, &r.request, f->tokenizer), FT_STOPPED,
-                "stopped on request");
+                "stopped by a signal");
     comm_barrier(f->comm);
     CHECK(!c && count_entries(cache) == 0);
 }
