@@ -24,7 +24,7 @@ void fault_set_data_hook(fault_data_hook hook);
  */
 ft_status fault_point(const char *phase);
 
-/** Leaves data (bytes) alone unless a hook says otherwise: a place where corruption is simulated. */
+/** Leaves data (bytes) alone unless a hook says otherwise: where a test simulates corruption. */
 void fault_data(const char *phase, void *data, size_t bytes);
 
 #endif
