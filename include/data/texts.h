@@ -38,10 +38,10 @@ struct document_place {
 };
 
 /**
- * Fills path and line of n documents with ascending numbers, on the error path: it reads the files up
- * to the last of them. They are not known where tokens were prepared elsewhere, where documents
- * without labels were skipped (numbers in corpus and files differ then), or where the files have more
- * than 8 GiB.
+ * Fills path and line of n documents with ascending numbers, on the error path: it reads the files
+ * up to the last of them. They are not known where tokens were prepared elsewhere, where documents
+ * without labels were skipped (numbers in corpus and files differ then), or where the files have
+ * more than 8 GiB.
  *
  * @return FT_OK, also where they are not known; FT_ERR_INPUT: a file that changed; FT_ERR_IO
  */

@@ -15,8 +15,8 @@ struct replica_part {
 /**
  * Compares one hash (XXH3) of the parts (n) over all ranks: 16 bytes in one reduction. Collective.
  *
- * Finds what differs now. What a rank got wrong in the elements that it alone updates (zero = 1) has
- * reached all ranks by the next step, and is the same everywhere.
+ * Finds what differs now. What a rank got wrong in the elements that it alone updates (zero = 1)
+ * has reached all ranks by the next step, and is the same everywhere.
  *
  * @param[in] step for the message
  * @return FT_OK; FT_ERR_INTERNAL where ranks differ, naming those that differ from the majority and

@@ -23,9 +23,9 @@ enum {
 
 /**
  * Standard deviations by which a loss lies above the mean of the last SPIKE_WINDOW of those before
- * it (n); those that are not finite do not count. A deviation is taken for at least 1 % of the mean,
- * so that a loss that hardly moves does not alarm. NaN where the loss is not finite, 0 where there
- * are fewer than SPIKE_LEAST.
+ * it (n); those that are not finite do not count. A deviation is taken for at least 1 % of the
+ * mean, so that a loss that hardly moves does not alarm. NaN where the loss is not finite, 0 where
+ * there are fewer than SPIKE_LEAST.
  *
  * Source: the outlier detector of llm.c.
  */
@@ -42,10 +42,10 @@ ft_status spike_judge(struct step_metrics *m, const struct settings *settings, c
                       int64_t n);
 
 /**
- * Appends the documents of a step's sequences as a JSON array in the order of the corpus, each once,
- * the first 1,024 of them: [{"document": 7, "file": "/data/train.jsonl", "line": 8}, ...]; file and
- * line where document_places_find knows them. Rank 0; what cannot be read is left out with a
- * warning.
+ * Appends the documents of a step's sequences as a JSON array in the order of the corpus, each
+ * once, the first 1,024 of them: [{"document": 7, "file": "/data/train.jsonl", "line": 8}, ...];
+ * file and line where document_places_find knows them. Rank 0; what cannot be read is left out with
+ * a warning.
  */
 void spike_samples(struct buffer *out, const struct session *s, int64_t step);
 

@@ -3,7 +3,8 @@
  *
  *     /                  attributes: step, world_size, rank, first, end, n_elements, epoch,
  *                        position, seed, best_metric, best_step, evals_since_best,
- *                        evaluation_due (absent in older shards), settings, hashes, program, revision, host, mpi, blas, parent_run, format
+ *                        evaluation_due (absent in older shards), settings, hashes, program,
+ *                        revision, host, mpi, blas, parent_run, format
  *     /params/<name>     (count) f32, the part of the tensor that lies in this rank's slice;
  *                        attributes global_shape, offset (first element within the tensor), count
  *     /adam_m/<name>     the same part of the first moments

@@ -10,8 +10,8 @@
  *
  * Within a rank all OpenMP threads tokenise (data/encoder.c).
  *
- * Ranks agree after every 4 MiB of a part, so that one rank's bad line, or a signal that only it got,
- * ends the job in seconds, not after the others' hours.
+ * Ranks agree after every 4 MiB of a part, so that one rank's bad line, or a signal that only it
+ * got, ends the job in seconds, not after the others' hours.
  */
 #include "data/prepare.h"
 

@@ -133,7 +133,7 @@ static ft_status read_number(int64_t *out, struct corpus *c, int64_t document)
     return status;
 }
 
-/* Where a walk stands: the record read last, and its place among all, and among the corpus's own. */
+/* Where a walk stands: the record read last, its place among all and among the corpus's own. */
 struct position {
     struct record record;
     int64_t in_files, in_corpus;

@@ -18,9 +18,9 @@ enum { ROUND_ELEMENTS = 1024 }; /* a multiple of every block */
 static const double SAME = 1e-4;
 
 /* Against the trained model as it is: what rounding may cost. A weight moves by 2^-12 of its size
- * at most in f16, by 2^-9 in bf16, by 2^-8 of its block's largest in Q8_0; over the layers such steps
- * add up like random ones, tenfold at most in the models tried. A model that loses more has weights
- * that the type cannot hold. */
+ * at most in f16, by 2^-9 in bf16, by 2^-8 of its block's largest in Q8_0; over the layers such
+ * steps add up like random ones, tenfold at most in the models tried. A model that loses more has
+ * weights that the type cannot hold. */
 static double tolerance(int type)
 {
     switch (type) {

@@ -242,8 +242,9 @@ static ft_status write_step(struct trainer *t, const struct step_metrics *m)
 }
 
 /*
- * What is due after a step: evaluation, checkpoint. A signal puts the evaluation off: the checkpoint
- * says so, and the run that goes on begins with it. *done: that was the last step, and all of it.
+ * What is due after a step: evaluation, checkpoint. A signal puts the evaluation off: the
+ * checkpoint says so, and the run that goes on begins with it. *done: that was the last step, and
+ * all of it.
  */
 static ft_status follow_up(bool *done, struct trainer *t, bool stop, bool wants_checkpoint)
 {
