@@ -4,11 +4,17 @@
 
 #include <stdbool.h>
 
+#include "base/err.h"
+
 /** From now on SIGTERM, SIGINT and SIGUSR1 set the stop flag; a third SIGTERM or SIGINT exits at
  * once. */
 void signals_watch(void);
 
 /** Whether a stop was asked for on this process. Local: agree before acting on it. */
 bool signals_stop_requested(void);
+
+/** FT_OK, or FT_STOPPED "stopped by a signal while DOING" where a stop was asked for. A local call:
+ * in collective code it goes through agreement. */
+ft_status signals_check(const char *doing);
 
 #endif

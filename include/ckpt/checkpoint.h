@@ -31,6 +31,7 @@ struct ckpt_meta {
     double best_metric;       /**< best validation metric so far; NaN: no evaluation yet */
     int64_t best_step;        /**< its step; 0: none */
     int64_t evals_since_best; /**< evaluations without improvement: patience */
+    int64_t evaluation_due;   /**< 1: a signal came before the step was evaluated; else 0 */
     char *settings_text;      /**< resolved configuration */
     char model_hash[HASH_TEXT], tokenizer_hash[HASH_TEXT], data_hash[HASH_TEXT];
     char program[64];     /**< "finetune 0.1.0" */

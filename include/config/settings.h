@@ -29,6 +29,7 @@ enum train_on { TRAIN_ON_ASSISTANT, TRAIN_ON_ALL };
 enum recompute { RECOMPUTE_NOTHING, RECOMPUTE_ATTENTION, RECOMPUTE_BLOCK };
 enum schedule_kind { SCHEDULE_CONSTANT, SCHEDULE_LINEAR, SCHEDULE_COSINE, SCHEDULE_WSD };
 enum best_metric { BEST_METRIC_LOSS, BEST_METRIC_ACCURACY, BEST_METRIC_MACRO_F1 };
+enum on_spike { ON_SPIKE_IGNORE, ON_SPIKE_SKIP, ON_SPIKE_STOP };
 enum wire { WIRE_FP32, WIRE_BF16 };
 enum class_weights { CLASS_WEIGHTS_NONE, CLASS_WEIGHTS_BALANCED };
 enum pooling { POOLING_AUTO, POOLING_CLS, POOLING_MEAN, POOLING_LAST };
@@ -80,6 +81,8 @@ struct settings {
         double warmup; /**< < 1: fraction of all steps; else steps, a whole number */
         double weight_decay, beta1, beta2, eps;
         double clip; /**< global L2 norm; 0 = off */
+        enum on_spike on_spike;
+        double spike_sigma; /**< [standard deviations]; 0 = only what is not finite is a spike */
         enum recompute recompute;
         int64_t eval_every; /**< [steps]; 0 = at the end of every epoch */
         int patience;       /**< [evaluations]; 0 = no early stopping */

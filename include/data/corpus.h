@@ -79,6 +79,9 @@ const struct source_list *corpus_sources(const struct corpus *c);
 /** The fields that were asked for; label_field is NULL where none is. Borrowed. */
 void corpus_fields(const char **text_field, const char **label_field, const struct corpus *c);
 
+/** Whether the document of that number among all of the sources is of this part of a split. */
+bool corpus_holds(const struct corpus *c, int64_t number);
+
 /** Folder of the shards that were made or reused; "" where all were named as prepared. Borrowed. */
 const char *corpus_folder(const struct corpus *c);
 

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "base/buffer.h"
 #include "base/err.h"
 #include "data/conversations.h"
 #include "data/documents.h"
@@ -27,5 +28,8 @@ const char *sample_set_unit(const struct sample_set *s);
 /** batch_fill, document_batch_fill or conversation_batch_fill. Local; no allocation. */
 ft_status sample_set_fill(struct batch *b, const struct sample_set *s, const int64_t *numbers,
                           int n);
+
+/** Appends the numbers of a sample's documents or conversations in the corpus, as int64_t. */
+ft_status sample_set_documents(struct buffer *out, const struct sample_set *s, int64_t number);
 
 #endif

@@ -48,6 +48,9 @@ void source_list_destroy(struct source_list *list);
 ft_status source_hash(char text[HASH_TEXT], struct comm *comm, const struct source *files,
                       int64_t n_files);
 
+/** Newlines in the bytes from ... to-1 of a file; those up to where reading fails. */
+int64_t source_newlines(const struct source *file, int64_t from, int64_t to);
+
 /**
  * Fails with FT_ERR_INPUT and "PATH line L, byte B: " before the message; reads the file up to
  * offset again to count lines, so it is for the error path only.

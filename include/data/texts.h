@@ -30,4 +30,21 @@ ft_status documents_for_each(struct corpus *c, int64_t n, document_visit visit, 
 ft_status document_fail(struct corpus *c, int64_t number, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/** Where a document stands. */
+struct document_place {
+    int64_t number;   /**< in the corpus */
+    const char *path; /**< of its file, borrowed from the corpus; NULL: not known */
+    int64_t line;     /**< where it begins, from 1 */
+};
+
+/**
+ * Fills path and line of n documents with ascending numbers, on the error path: it reads the files
+ * up to the last of them. They are not known where tokens were prepared elsewhere, where documents
+ * without labels were skipped (numbers in corpus and files differ then), or where the files have
+ * more than 8 GiB.
+ *
+ * @return FT_OK, also where they are not known; FT_ERR_INPUT: a file that changed; FT_ERR_IO
+ */
+ft_status document_places_find(struct document_place *places, int64_t n, struct corpus *c);
+
 #endif

@@ -98,6 +98,9 @@ void token_set_clear(struct token_set *set);
 /** Tokens first ... first + n - 1 of the stream. Local; no allocation. */
 ft_status token_set_read(struct token_set *set, int32_t *out, int64_t first, int64_t n);
 
+/** Number of the document that holds a token of the stream. Local; no allocation. */
+ft_status token_set_document(struct token_set *set, int64_t *number, int64_t token);
+
 /** Starts of documents in [first, first + n), as corpus_document_starts. Local; no allocation. */
 ft_status token_set_starts(struct token_set *set, int64_t *starts, int64_t *n_starts, int64_t first,
                            int64_t n, int64_t capacity);

@@ -45,18 +45,24 @@ void optimizer_destroy(struct optimizer **optimizer);
 float *optimizer_slice(const struct optimizer *o, float *moments, int rank);
 
 /**
- * One step on the gradients that reducer_finish has just reduced. Collective; everything must agree
- * on all ranks.
+ * Global L2 norm of the mean gradient, before clipping, of the gradients that reducer_finish has
+ * just reduced; not finite where one of them is not. Collective; the same on all ranks.
  *
- * @param[out]    norm     global L2 norm of the mean gradient before clipping
+ * @param[in] divisor  of the step's loss, over all ranks (supervised tokens, documents, or the sum
+ *                     of their weights): gradients are divided by it once
+ */
+double optimizer_norm(const struct optimizer *o, struct comm *comm, double divisor);
+
+/**
+ * One step on those gradients. Collective; everything must agree on all ranks. May be left out:
+ * parameters and moments are then as they were, and gradients may be written.
+ *
  * @param[in,out] params   (N), identical on all ranks on return
  * @param[out]    params16 (N) the same rounded to bf16, or NULL
- * @param[in]     divisor  of the step's loss, over all ranks (supervised tokens, documents, or the
- *                         sum of their weights): gradients are divided by it once
- * @return FT_OK, or FT_ERR_INTERNAL if the norm is not finite: same on all ranks, params untouched
+ * @param[in]     norm     what optimizer_norm gave: finite
  */
-ft_status optimizer_step(double *norm, struct optimizer *o, struct comm *comm, float *params,
-                         uint16_t *params16, const struct layout *layout,
-                         const struct adamw_hyper *hyper, double divisor, int64_t step);
+void optimizer_step(struct optimizer *o, float *params, uint16_t *params16,
+                    const struct layout *layout, const struct adamw_hyper *hyper, double divisor,
+                    double norm, int64_t step);
 
 #endif

@@ -19,7 +19,8 @@ struct evaluation {
  *
  * @param[out] out   evaluation_clear, also after a failure
  * @param[in]  batch made by batch_create; as many samples as fit are computed at a time
- * @return FT_OK; FT_ERR_IO / FT_ERR_INPUT of a shard; FT_ERR_INTERNAL when the loss is not finite
+ * @return FT_OK; FT_ERR_IO / FT_ERR_INPUT of a shard; FT_ERR_INTERNAL when the loss is not finite;
+ *         FT_STOPPED within a batch or about a second after a signal to any rank
  */
 ft_status evaluate_set(struct evaluation *out, struct comm *comm, struct model *model,
                        const struct dataset *set, struct batch *batch);

@@ -52,7 +52,7 @@ ft_status trainer_finish(struct trainer *t);
 /** Not collective. */
 void trainer_close(struct trainer *t);
 
-/** One optimizer step. */
+/** One optimizer step; of one that failed only metrics of a spike are there. */
 struct step_outcome {
     struct step_metrics metrics;
     bool stop_requested; /**< on any rank */
@@ -61,8 +61,8 @@ struct step_outcome {
 
 /**
  * @param[in] step from 1
- * @return FT_OK; FT_ERR_INTERNAL where loss or gradient are not finite: the same on all ranks,
- *         parameters untouched
+ * @return FT_OK; FT_ERR_INTERNAL where loss or gradient are not finite, or the loss jumps, and
+ *         training.on_spike ends the run: the same on all ranks, parameters untouched
  */
 ft_status trainer_step(struct step_outcome *out, struct trainer *t, int64_t step);
 

@@ -29,3 +29,8 @@ bool signals_stop_requested(void)
 {
     return stop_requested != 0;
 }
+
+ft_status signals_check(const char *doing)
+{
+    return stop_requested ? ft_fail(FT_STOPPED, "stopped by a signal while %s", doing) : FT_OK;
+}

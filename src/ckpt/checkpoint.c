@@ -37,6 +37,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/signals.h"
 #include "base/size.h"
 #include "base/timer.h"
 #include "ckpt/index.h"
@@ -286,8 +287,10 @@ static ft_status check_files(const struct comm *c, const struct manifest *manife
                              const char *folder)
 {
     FT_TRY(fault_point("checkpoint-load"));
-    for (int i = comm_rank(c); i < manifest->n_files; i += comm_size(c))
+    for (int i = comm_rank(c); i < manifest->n_files; i += comm_size(c)) {
+        FT_TRY(signals_check("a checkpoint was being read"));
         FT_TRY(manifest_check_file(&manifest->files[i], folder));
+    }
     return FT_OK;
 }
 
@@ -475,6 +478,7 @@ static ft_status read_range(const struct manifest *manifest, const char *folder,
         char path[FILE_PATH_MAX];
         if (place.first >= to || place.end <= from || place.first == place.end)
             continue;
+        FT_TRY(signals_check("a checkpoint was being read"));
         FT_TRY(file_join(path, folder, manifest->files[r].name));
         FT_TRY(shard_read(path, &place, manifest->step, layout, from, to, out));
     }

@@ -2,8 +2,9 @@
  * A shard as HDF5 sees it:
  *
  *     /                  attributes: step, world_size, rank, first, end, n_elements, epoch,
- *                        position, seed, best_metric, best_step, evals_since_best, settings,
- *                        hashes, program, revision, host, mpi, blas, parent_run, format
+ *                        position, seed, best_metric, best_step, evals_since_best,
+ *                        evaluation_due (absent in older shards), settings, hashes, program,
+ *                        revision, host, mpi, blas, parent_run, format
  *     /params/<name>     (count) f32, the part of the tensor that lies in this rank's slice;
  *                        attributes global_shape, offset (first element within the tensor), count
  *     /adam_m/<name>     the same part of the first moments
@@ -71,6 +72,7 @@ static ft_status put_meta(struct h5_file *file, const struct ckpt_meta *meta, co
     FT_TRY(h5_put_f64(file, "/", "best_metric", meta->best_metric));
     FT_TRY(h5_put_i64(file, "/", "best_step", meta->best_step));
     FT_TRY(h5_put_i64(file, "/", "evals_since_best", meta->evals_since_best));
+    FT_TRY(h5_put_i64(file, "/", "evaluation_due", meta->evaluation_due));
     FT_TRY(h5_put_text(file, "/", "settings", meta->settings_text ? meta->settings_text : ""));
     FT_TRY(h5_put_text(file, "/", "model_hash", meta->model_hash));
     FT_TRY(h5_put_text(file, "/", "tokenizer_hash", meta->tokenizer_hash));
@@ -223,6 +225,8 @@ static ft_status get_numbers(const struct h5_file *file, struct ckpt_meta *out)
     FT_TRY(h5_get_f64(file, "/", "best_metric", &out->best_metric));
     FT_TRY(h5_get_i64(file, "/", "best_step", &out->best_step));
     FT_TRY(h5_get_i64(file, "/", "evals_since_best", &out->evals_since_best));
+    if (h5_has_attribute(file, "/", "evaluation_due"))
+        FT_TRY(h5_get_i64(file, "/", "evaluation_due", &out->evaluation_due));
     if (out->step < 0 || out->position < 0 || out->best_step < 0 || out->best_step > out->step ||
         out->evals_since_best < 0)
         return ft_fail(FT_ERR_INPUT, "step, position, best_step or evals_since_best is impossible");

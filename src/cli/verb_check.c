@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "base/log.h"
+#include "base/signals.h"
 #include "cli/startup.h"
 #include "cli/verbs.h"
 #include "format/weights.h"
@@ -63,6 +64,7 @@ ft_status verb_check(struct comm *comm, int argc, char **argv)
 {
     struct settings *settings = NULL;
     struct session session = {0};
+    signals_watch();
     FT_TRY(startup_load(&settings, comm, argc, argv));
     ft_status status = comm_agree(comm, settings_require_training(settings));
     if (status == FT_OK)

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/mem.h"
+#include "base/signals.h"
 #include "cli/startup.h"
 #include "cli/verbs.h"
 #include "train/run_evaluate.h"
@@ -66,6 +66,7 @@ ft_status verb_evaluate(struct comm *comm, int argc, char **argv)
         else
             argv[n++] = argv[i];
     }
+    signals_watch();
     FT_TRY(startup_load(&settings, comm, n, argv));
     ft_status status = startup_report(comm, settings);
     if (status == FT_OK)

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/signals.h"
 #include "cli/options.h"
 #include "cli/verbs.h"
 #include "train/classify.h"
@@ -194,6 +195,7 @@ ft_status verb_predict(struct comm *comm, int argc, char **argv)
 {
     struct arguments a = {0};
     enum run_task task;
+    signals_watch();
     FT_TRY(sort_arguments(&a, argc, argv));
     FT_TRY(run_settings_task(&task, comm, a.places[0]));
     return task == RUN_TASK_CLASSIFICATION ? label(comm, &a) : speak(comm, &a);

@@ -1,4 +1,4 @@
-#include "base/log.h"
+#include "base/signals.h"
 #include "cli/startup.h"
 #include "cli/verbs.h"
 #include "train/session.h"
@@ -7,6 +7,7 @@ ft_status verb_prepare(struct comm *comm, int argc, char **argv)
 {
     struct settings *settings = NULL;
     struct session session = {0};
+    signals_watch();
     FT_TRY(startup_load(&settings, comm, argc, argv));
     ft_status status = startup_report(comm, settings);
     if (status == FT_OK)

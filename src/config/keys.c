@@ -100,6 +100,12 @@ const struct key config_keys[] = {
      "AdamW: added to the root of the second moment"},
     {"training.clip", KEY_REAL, AT(training.clip), "1.0", 0, 1e6, NULL, 0,
      "largest L2 norm of the whole gradient; 0 = no clipping"},
+    {"training.on_spike", KEY_WORD, AT(training.on_spike), "ignore", 0, 0, "ignore skip stop", 0,
+     "a step whose loss jumps, or whose loss or gradient is not finite; ignore: a jump is written "
+     "down, what is not finite ends the run; skip: the step makes no update; stop: the run ends"},
+    {"training.spike_sigma", KEY_REAL, AT(training.spike_sigma), "6.0", 0, 1e6, NULL, 0,
+     "so many standard deviations above the mean of the last 128 losses a loss is a jump; 0: none "
+     "is"},
     {"training.recompute", KEY_WORD, AT(training.recompute), "none", 0, 0, "none attention block",
      KEY_MAY_DIFFER,
      "saves memory for time, with the same results; the backward pass computes again: attention: "

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/timer.h"
 #include "data/prepare.h"
+#include "data/split.h"
 
 struct corpus {
     struct token_set tokens;
@@ -25,6 +26,9 @@ struct corpus {
     struct buffer hashes; /* of the sources so far */
     struct source_list sources;
     char *text_field, *label_field;
+    int64_t seed; /* of the split, as the rest */
+    double validation_fraction;
+    bool is_validation;
 };
 
 static ft_status make_key(char key[HASH_TEXT], const struct corpus_request *request,
@@ -195,6 +199,9 @@ static void finish_stats(struct corpus *c)
 static ft_status start(struct corpus *c, const struct corpus_request *request,
                        struct tokenizer *tokenizer)
 {
+    c->seed = request->seed;
+    c->validation_fraction = request->validation_fraction;
+    c->is_validation = request->want_validation != 0;
     c->stats.was_reused = true;
     c->vocab_size = tokenizer_vocab_size(tokenizer);
     c->stats.max_tokens = request->label_field || request->instruct ? request->seq_len : 0;
@@ -269,6 +276,12 @@ void corpus_fields(const char **text_field, const char **label_field, const stru
 {
     *text_field = c->text_field;
     *label_field = c->label_field;
+}
+
+bool corpus_holds(const struct corpus *c, int64_t number)
+{
+    return c->validation_fraction <= 0 ||
+           split_is_validation(c->seed, number, c->validation_fraction) == c->is_validation;
 }
 
 const char *corpus_folder(const struct corpus *c)

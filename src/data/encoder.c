@@ -16,6 +16,7 @@
 
 #include "base/mem.h"
 #include "base/pulse.h"
+#include "base/signals.h"
 #include "base/utf8.h"
 
 enum { BATCH_BYTES = 1 << 20, BATCH_THREADS = 16 };
@@ -147,6 +148,7 @@ static ft_status encode_conversation(struct worker *w, struct place *p,
 static ft_status work(struct worker *w, struct place *p, const struct encoder_request *request)
 {
     struct document document;
+    FT_TRY(signals_check("texts were being tokenised"));
     if (request->instruct)
         return encode_conversation(w, p, request->instruct);
     FT_TRY(document_read(&document, &w->reader, NULL, &p->record));

@@ -10,8 +10,8 @@
  *
  * Within a rank all OpenMP threads tokenise (data/encoder.c).
  *
- * Ranks agree after every 16 MiB of a part, so that one rank's bad line ends the job in seconds,
- * not after the others' hours.
+ * Ranks agree after every 4 MiB of a part, so that one rank's bad line, or a signal that only it
+ * got, ends the job in seconds, not after the others' hours.
  */
 #include "data/prepare.h"
 
@@ -30,7 +30,9 @@
 #include "data/split.h"
 #include "data/token_writer.h"
 
-enum { ROUND_BYTES = 16 << 20, STALE_SECONDS = 86400 };
+enum { ROUND_BYTES = 4 << 20, STALE_SECONDS = 86400 };
+
+#define DOING "the corpus was being prepared"
 
 /* What goes into making one set of shards. */
 struct preparation {
@@ -56,7 +58,9 @@ static ft_status count_documents(int64_t *first, struct comm *comm, const struct
     FT_TRY(record_open(&cursor, comm, files, n_files, true));
     ft_status status = FT_OK;
     while (status == FT_OK && has) {
-        status = record_next(&cursor, &record, &has, cursor.end);
+        status = signals_check(DOING);
+        if (status == FT_OK)
+            status = record_next(&cursor, &record, &has, cursor.end);
         n += status == FT_OK && has;
     }
     record_close(&cursor);
@@ -112,8 +116,7 @@ static ft_status next_record(struct preparation *p, struct record *record, bool 
         FT_TRY(record_next(&p->cursor, record, has, limit));
         if (!*has)
             return FT_OK;
-        if (signals_stop_requested())
-            return ft_fail(FT_STOPPED, "stopped on request while the corpus was being prepared");
+        FT_TRY(signals_check(DOING));
         const int64_t number = p->number++;
         if (fraction <= 0 ||
             split_is_validation(request->seed, number, fraction) == (request->want_validation != 0))

@@ -21,6 +21,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/pulse.h"
+#include "base/signals.h"
 
 enum { CHUNK = 4 << 20, HEADER_MAX = 1 << 20 };
 static const int64_t record_max = INT64_C(1) << 30;
@@ -68,7 +69,9 @@ static ft_status count_quotes(int64_t *n_quotes, const struct source *file, int6
     ft_status status = chunk ? open_source(&fd, file) : FT_ERR_INTERNAL;
     while (status == FT_OK && from < to) {
         const size_t want = (size_t)(to - from < CHUNK ? to - from : CHUNK);
-        status = file_read_at(fd, chunk, want, (uint64_t)from, file->path);
+        status = signals_check("the rows of a CSV file were being counted");
+        if (status == FT_OK)
+            status = file_read_at(fd, chunk, want, (uint64_t)from, file->path);
         for (size_t i = 0; status == FT_OK && i < want; i++)
             *n_quotes += chunk[i] == '"';
         from += (int64_t)want;

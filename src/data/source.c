@@ -12,6 +12,7 @@
 #include "base/buffer.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/signals.h"
 
 enum { BLOCK = 16 << 20, CHUNK = 1 << 20 };
 
@@ -213,7 +214,9 @@ static ft_status hash_blocks(struct hash_value *hashes, const struct source *fil
         for (int64_t k = from; k < to && status == FT_OK; k++) {
             const int64_t left = files[i].bytes - k * BLOCK;
             const size_t bytes = (size_t)(left < BLOCK ? left : BLOCK);
-            status = file_read_at(fd, block, bytes, (uint64_t)(k * BLOCK), files[i].path);
+            status = signals_check("the corpus was being hashed");
+            if (status == FT_OK)
+                status = file_read_at(fd, block, bytes, (uint64_t)(k * BLOCK), files[i].path);
             if (status == FT_OK)
                 *hashes++ = hash_bytes(block, bytes);
         }
@@ -269,19 +272,20 @@ out:
     return status;
 }
 
-/* Newlines before offset, and the offset behind the last of them. Stops early where reading fails.
- */
+/* Newlines in [from, offset), and the offset behind the last of them. Stops early where reading
+ * fails. */
 static void count_lines(int64_t *n_lines, int64_t *line_start, const struct source *file,
-                        int64_t offset)
+                        int64_t from, int64_t offset)
 {
     int fd = -1;
     char *chunk = mem_alloc_raw(CHUNK, 1);
-    *n_lines = *line_start = 0;
+    *n_lines = 0;
+    *line_start = from;
     if (!chunk || file_open_read(&fd, NULL, file->path) != FT_OK) {
         mem_free(chunk);
         return;
     }
-    for (int64_t at = 0; at < offset;) {
+    for (int64_t at = from; at < offset;) {
         const int64_t want = offset - at < CHUNK ? offset - at : CHUNK;
         if (file_read_at(fd, chunk, (size_t)want, (uint64_t)at, file->path) != FT_OK)
             break;
@@ -294,6 +298,13 @@ static void count_lines(int64_t *n_lines, int64_t *line_start, const struct sour
     mem_free(chunk);
 }
 
+int64_t source_newlines(const struct source *file, int64_t from, int64_t to)
+{
+    int64_t n, line_start;
+    count_lines(&n, &line_start, file, from, to);
+    return n;
+}
+
 ft_status source_fail(const struct source *file, int64_t offset, const char *format, ...)
 {
     char text[FT_ERR_TEXT_MAX];
@@ -302,7 +313,7 @@ ft_status source_fail(const struct source *file, int64_t offset, const char *for
     va_start(args, format);
     (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    count_lines(&n_lines, &line_start, file, offset);
+    count_lines(&n_lines, &line_start, file, 0, offset);
     return ft_fail(FT_ERR_INPUT, "%s line %lld, byte %lld: %s", file->path, (long long)n_lines + 1,
                    (long long)(offset - line_start) + 1, text);
 }

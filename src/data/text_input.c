@@ -15,6 +15,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/signals.h"
 #include "base/utf8.h"
 #include "data/document.h"
 #include "data/record.h"
@@ -153,11 +154,20 @@ static ft_status read_more(struct lines *lines, const char *name)
     return FT_OK;
 }
 
-/* Whether read() would give something, the end included, without waiting. */
-static bool has_more(const struct lines *lines)
+/* Whether read() would give something, the end included, within so long [ms]. */
+static bool has_more(const struct lines *lines, int patience)
 {
     struct pollfd poll_fd = {.fd = lines->fd, .events = POLLIN};
-    return poll(&poll_fd, 1, 0) > 0;
+    return poll(&poll_fd, 1, patience) > 0;
+}
+
+/* Not in read(), which goes on after a signal. */
+static ft_status wait_for_more(const struct lines *lines)
+{
+    do
+        FT_TRY(signals_check("waiting for a text"));
+    while (!has_more(lines, 200));
+    return FT_OK;
 }
 
 /* The line data[begin ... end) without its end. */
@@ -190,8 +200,9 @@ static ft_status next_line(struct lines *lines, const char *name, const char **t
         if (newline || lines->at_end)
             break;
         *state = TEXT_WAITING;
-        if (!waits && !has_more(lines))
+        if (!waits && !has_more(lines, 0))
             return FT_OK;
+        FT_TRY(wait_for_more(lines));
         FT_TRY(read_more(lines, name));
     }
     *state = lines->scanned > lines->begin ? TEXT_READY : TEXT_END;

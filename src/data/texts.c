@@ -120,3 +120,93 @@ ft_status document_fail(struct corpus *c, int64_t number, const char *format, ..
     close_walk(&w);
     return status;
 }
+
+/* Number of a labelled document among all of the files. */
+static ft_status read_number(int64_t *out, struct corpus *c, int64_t document)
+{
+    const struct token_shard *shard = find_shard(corpus_tokens(c), document);
+    struct h5_file *file = NULL;
+    FT_TRY(h5_open(&file, shard->path));
+    const ft_status status =
+        h5_read_slice(file, COLUMN_NUMBERS, H5_I64, document - shard->first_document, 1, out);
+    (void)h5_close(&file);
+    return status;
+}
+
+/* Where a walk stands: the record read last, its place among all and among the corpus's own. */
+struct position {
+    struct record record;
+    int64_t in_files, in_corpus;
+    const struct source *file; /* the line is counted in */
+    int64_t offset, line;
+};
+
+/* Passes records up to the one of that place. */
+static ft_status pass_to(struct position *at, struct walk *w, const struct corpus *c,
+                         const int64_t *counter, int64_t number)
+{
+    while (*counter < number) {
+        bool has = false;
+        FT_TRY(record_next(&w->cursor, &at->record, &has, w->cursor.end));
+        if (!has)
+            return ft_fail(FT_ERR_INPUT, "%s: fewer documents than were tokenised: it was changed",
+                           w->cursor.files[0].path);
+        at->in_files++;
+        at->in_corpus += corpus_holds(c, at->in_files);
+    }
+    return FT_OK;
+}
+
+static void take_place(struct document_place *place, struct position *at)
+{
+    const struct record *record = &at->record;
+    if (record->file != at->file)
+        at->offset = 0, at->line = 1;
+    at->line += source_newlines(record->file, at->offset, record->offset);
+    at->file = record->file;
+    at->offset = record->offset;
+    place->path = record->file->path;
+    place->line = at->line;
+}
+
+static ft_status find_places(struct document_place *places, int64_t n, struct walk *w,
+                             struct corpus *c, bool has_numbers)
+{
+    struct position at = {.in_files = -1, .in_corpus = -1, .line = 1};
+    w->cursor.skips_text = true;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t number = places[i].number;
+        if (has_numbers)
+            FT_TRY(read_number(&number, c, number));
+        FT_TRY(pass_to(&at, w, c, has_numbers ? &at.in_files : &at.in_corpus, number));
+        take_place(&places[i], &at);
+    }
+    return FT_OK;
+}
+
+static bool has_shards(const struct source_list *sources)
+{
+    bool has = false;
+    for (int64_t i = 0; i < sources->n_files; i++)
+        has = has || sources->files[i].kind == SOURCE_SHARDS;
+    return has;
+}
+
+ft_status document_places_find(struct document_place *places, int64_t n, struct corpus *c)
+{
+    const int64_t bytes_max = INT64_C(8) << 30;
+    const struct source_list *sources = corpus_sources(c);
+    const char *text_field, *label_field;
+    struct walk w;
+    corpus_fields(&text_field, &label_field, c);
+    for (int64_t i = 0; i < n; i++)
+        places[i].path = NULL;
+    if (has_shards(sources) || sources->total > bytes_max ||
+        (!label_field && corpus_stats(c)->n_skipped > 0))
+        return FT_OK;
+    ft_status status = open_walk(&w, c);
+    if (status == FT_OK)
+        status = find_places(places, n, &w, c, label_field != NULL);
+    close_walk(&w);
+    return status;
+}

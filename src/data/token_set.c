@@ -6,6 +6,7 @@
 
 #include "base/buffer.h"
 #include "base/mem.h"
+#include "base/signals.h"
 #include "data/label_columns.h"
 #include "format/h5.h"
 #include "format/json.h"
@@ -295,8 +296,10 @@ static ft_status append_shards(struct token_set *set, const struct token_shard_i
 static ft_status verify_mine(struct token_set *set, int64_t old, int rank, int size,
                              const struct token_set_wanted *wanted)
 {
-    for (int64_t i = old + rank; i < set->n_shards; i += size)
+    for (int64_t i = old + rank; i < set->n_shards; i += size) {
+        FT_TRY(signals_check("token shards were being verified"));
         FT_TRY(verify_shard(&set->shards[i], wanted));
+    }
     return FT_OK;
 }
 
@@ -454,6 +457,17 @@ static ft_status find_start(int64_t *index, struct token_shard *shard, int64_t f
             high = middle;
     }
     *index = low;
+    return FT_OK;
+}
+
+ft_status token_set_document(struct token_set *set, int64_t *number, int64_t token)
+{
+    int64_t next;
+    FT_TRY(check_range(set, token, 1));
+    struct token_shard *shard = &set->shards[find_shard(set, token)];
+    FT_TRY(use_shard(set, shard));
+    FT_TRY(find_start(&next, shard, token - shard->first_token + 1));
+    *number = shard->first_document + next - 1;
     return FT_OK;
 }
 

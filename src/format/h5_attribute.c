@@ -62,6 +62,16 @@ ft_status h5_put_text(struct h5_file *file, const char *object, const char *name
     return status;
 }
 
+bool h5_has_attribute(const struct h5_file *file, const char *object, const char *name)
+{
+    hid_t id = -1;
+    if (open_object(&id, file, object) != FT_OK)
+        return false;
+    const bool has = H5Aexists(id, name) > 0;
+    (void)H5Oclose(id);
+    return has;
+}
+
 struct attribute {
     hid_t id, type;
     int64_t n;

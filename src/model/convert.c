@@ -12,6 +12,7 @@
 #include "base/dtype.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/signals.h"
 #include "format/gguf.h"
 #include "format/weights.h"
 #include "family.h"
@@ -111,6 +112,7 @@ static ft_status find_tensor(struct reader *r, int *index, const struct tensor_s
 static ft_status read_tensor(struct reader *r, float *out, const struct tensor_spec *t)
 {
     int index;
+    FT_TRY(signals_check("the model was being read"));
     FT_TRY(find_tensor(r, &index, t));
     FT_TRY(weights_read_f32(r->weights, index, out));
     FT_TRY(check_finite(r, weights_info(r->weights, index), out));

@@ -26,6 +26,7 @@
 
 #include "base/mem.h"
 #include "base/pulse.h"
+#include "base/signals.h"
 #include "logistic_loss.h"
 #include "optim/lbfgs.h"
 #include "precondition.h"
@@ -381,6 +382,7 @@ static ft_status solve(struct work *w)
 {
     for (int round = 0; w->n_active > 0; round++) {
         pulse_mark();
+        FT_TRY(signals_check("a classifier was being fitted"));
         if (round % REFRESH == 0) {
             refresh(w);
             find_gradients(w);

@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "base/fault.h"
 #include "base/mem.h"
 #include "math/reduce.h"
 
@@ -88,27 +89,25 @@ static void step_on_all(struct optimizer *o, float *params, uint16_t *params16,
                  step);
 }
 
-ft_status optimizer_step(double *norm, struct optimizer *o, struct comm *comm, float *params,
-                         uint16_t *params16, const struct layout *layout,
-                         const struct adamw_hyper *hyper, double divisor, int64_t step)
+double optimizer_norm(const struct optimizer *o, struct comm *comm, double divisor)
 {
     const int rank = comm_rank(comm);
     const int64_t mine = o->first[rank], end = o->first[rank + 1];
     double square = sum_of_squares(o->grads + mine, end - mine);
+    fault_data("gradient", &square, sizeof square);
     comm_sum_f64(comm, &square, 1);
-    *norm = sqrt(square) / divisor;
-    if (!isfinite(*norm))
-        return ft_fail(
-            FT_ERR_INTERNAL,
-            "gradient norm of step %lld is not finite; parameters were left as they were "
-            "(lower training.lr, or look at the data of this step)",
-            (long long)step);
+    return sqrt(square) / divisor;
+}
+
+void optimizer_step(struct optimizer *o, float *params, uint16_t *params16,
+                    const struct layout *layout, const struct adamw_hyper *hyper, double divisor,
+                    double norm, int64_t step)
+{
     double factor = 1.0;
-    if (hyper->clip > 0.0 && hyper->clip / (*norm + 1e-6) < 1.0)
-        factor = hyper->clip / (*norm + 1e-6);
+    if (hyper->clip > 0.0 && hyper->clip / (norm + 1e-6) < 1.0)
+        factor = hyper->clip / (norm + 1e-6);
     if (o->zero)
         step_on_slice(o, params, params16, layout, hyper, factor / divisor, step);
     else
         step_on_all(o, params, params16, layout, hyper, factor / divisor, step);
-    return FT_OK;
 }

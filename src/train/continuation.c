@@ -8,6 +8,7 @@
 #include <math.h>
 
 #include "base/log.h"
+#include "base/signals.h"
 #include "data/text_input.h"
 #include "model/generate.h"
 #include "token/chat.h"
@@ -147,6 +148,7 @@ static ft_status show(struct continuer *c)
 static ft_status next(struct continuer *c, int32_t *id, const int32_t *tokens, int n, int64_t made)
 {
     const int V = c->session.config.V;
+    FT_TRY(signals_check("texts were being continued"));
     model_continue(c->session.model, c->cache, c->logits, tokens, n);
     for (int i = 0; i < V; i++)
         if (!isfinite(c->logits[i]))

@@ -11,22 +11,71 @@
 
 #include "base/fault.h"
 #include "base/pulse.h"
+#include "base/signals.h"
+#include "base/timer.h"
 #include "train/classify.h"
 #include "train/scores.h"
 
-/* Sum of losses and tokens of samples first ... last-1. Local. */
-static ft_status sum_samples(double sums[2], struct model *model, const struct sample_set *set,
-                             struct batch *batch, int64_t first, int64_t last)
+/* Ranks agree about once in so many seconds, so that all stop soon after one got a signal. */
+static const double ROUND_SECONDS = 1.0;
+
+/* Works on the batches first ... last-1 of this rank's share, as far as it has them. Local. */
+typedef ft_status batch_work(void *context, int64_t first, int64_t last);
+
+/* n: the most batches that any rank has. As many as take about a second go between two agreements,
+ * by the clock of the slowest rank. Collective. */
+static ft_status work_in_rounds(struct comm *comm, batch_work *work, void *context, int64_t n)
 {
-    const int most = batch->micro_batch;
-    FT_TRY(fault_point("evaluate"));
-    for (int64_t at = first; at < last; at += most) {
-        const int n = (int)(last - at < most ? last - at : most);
+    int64_t length = 1;
+    FT_AGREE(comm, fault_point("evaluate"));
+    for (int64_t at = 0; at < n;) {
+        double seconds = timer_now();
+        FT_AGREE(comm, work(context, at, at + length));
+        seconds = timer_now() - seconds;
+        comm_max_f64(comm, &seconds, 1);
+        at += length;
+        if (seconds < ROUND_SECONDS / 2)
+            length *= 2;
+        else if (seconds > 2 * ROUND_SECONDS && length > 1)
+            length /= 2;
+    }
+    return FT_OK;
+}
+
+/* What one rank evaluates: samples first ... last-1, or documents of that place in the order. */
+struct share {
+    struct model *model;
+    struct batch *batch;
+    int64_t first, last;
+    const struct sample_set *samples; /* windows or conversations */
+    double sums[2];                   /* loss, tokens */
+    const struct document_set *documents;
+    const int64_t *order;
+    struct verdict *verdicts; /* (last - first) */
+};
+
+/* First sample of a batch of the share. */
+static int64_t batch_begin(const struct share *s, int64_t number)
+{
+    const int64_t at = s->first + number * s->batch->micro_batch;
+    return at < s->last ? at : s->last;
+}
+
+static ft_status sum_samples(void *context, int64_t first, int64_t last)
+{
+    struct share *s = context;
+    struct batch *batch = s->batch;
+    for (int64_t number = first; number < last; number++) {
+        const int64_t at = batch_begin(s, number);
+        const int n = (int)(batch_begin(s, number + 1) - at);
+        if (n == 0)
+            break;
+        FT_TRY(signals_check("evaluating"));
         for (int i = 0; i < n; i++)
             batch->windows[i] = at + i;
-        FT_TRY(sample_set_fill(batch, set, batch->windows, n));
-        sums[0] += model_loss(model, batch);
-        sums[1] += (double)batch->n_supervised;
+        FT_TRY(sample_set_fill(batch, s->samples, batch->windows, n));
+        s->sums[0] += model_loss(s->model, batch);
+        s->sums[1] += (double)batch->n_supervised;
     }
     return FT_OK;
 }
@@ -36,11 +85,17 @@ static ft_status evaluate_tokens(struct evaluation *out, struct comm *comm, stru
                                  const struct sample_set *set, struct batch *batch)
 {
     const int64_t W = set->n, rank = comm_rank(comm), size = comm_size(comm);
-    double sums[2] = {0, 0};
-    FT_AGREE(comm, sum_samples(sums, model, set, batch, rank * W / size, (rank + 1) * W / size));
-    comm_sum_f64(comm, sums, 2);
-    out->n = (int64_t)sums[1];
-    out->loss = sums[0] / sums[1];
+    struct share share = {.model = model,
+                          .batch = batch,
+                          .first = rank * W / size,
+                          .last = (rank + 1) * W / size,
+                          .samples = set};
+    const int64_t most = (W + size - 1) / size;
+    FT_TRY(work_in_rounds(comm, sum_samples, &share,
+                          (most + batch->micro_batch - 1) / batch->micro_batch));
+    comm_sum_f64(comm, share.sums, 2);
+    out->n = (int64_t)share.sums[1];
+    out->loss = share.sums[0] / share.sums[1];
     return FT_OK;
 }
 
@@ -50,20 +105,22 @@ struct verdict {
     int32_t prediction;
 };
 
-/* Of the documents order[first ... last-1], from out on. Local. */
-static ft_status judge_documents(struct verdict *out, struct model *model,
-                                 const struct document_set *set, struct batch *batch,
-                                 const int64_t *order, int64_t first, int64_t last)
+static ft_status judge_documents(void *context, int64_t first, int64_t last)
 {
-    const int most = batch->micro_batch, K = model->config.head.n_labels;
-    FT_TRY(fault_point("evaluate"));
-    for (int64_t at = first; at < last; at += most) {
-        const int n = (int)(last - at < most ? last - at : most);
-        FT_TRY(document_batch_fill(batch, set, order + at, n));
-        (void)model_loss(model, batch);
-        const float *logits = model_class_logits(model);
+    struct share *s = context;
+    const int K = s->model->config.head.n_labels;
+    for (int64_t number = first; number < last; number++) {
+        const int64_t at = batch_begin(s, number);
+        const int n = (int)(batch_begin(s, number + 1) - at);
+        struct verdict *out = s->verdicts + (at - s->first);
+        if (n == 0)
+            break;
+        FT_TRY(signals_check("evaluating"));
+        FT_TRY(document_batch_fill(s->batch, s->documents, s->order + at, n));
+        (void)model_loss(s->model, s->batch);
+        const float *logits = model_class_logits(s->model);
         for (int i = 0; i < n; i++, logits += K, out++) {
-            out->loss = class_loss(logits, K, batch->labels[i]);
+            out->loss = class_loss(logits, K, s->batch->labels[i]);
             out->prediction = class_of_logits(logits, K);
         }
     }
@@ -83,15 +140,21 @@ static ft_status share_documents(struct evaluation *out, struct comm *comm, stru
                                  const int64_t *order, struct verdict *mine, struct verdict *all)
 {
     const int64_t n = set->n_documents, rank = comm_rank(comm), size = comm_size(comm);
-    const int64_t first = share_of(rank, size, n, batch->micro_batch);
-    const int64_t last = share_of(rank + 1, size, n, batch->micro_batch);
+    const int64_t most = batch->micro_batch, n_batches = (n + most - 1) / most;
+    struct share share = {.model = model,
+                          .batch = batch,
+                          .first = share_of(rank, size, n, most),
+                          .last = share_of(rank + 1, size, n, most),
+                          .documents = set,
+                          .order = order,
+                          .verdicts = mine};
     int64_t *counts = NULL;
-    ft_status local = FT_ALLOC(counts, size);
-    if (local == FT_OK)
-        local = judge_documents(mine, model, set, batch, order, first, last);
-    const ft_status status = comm_agree(comm, local);
+    ft_status status = comm_agree(comm, FT_ALLOC(counts, size));
+    if (status == FT_OK)
+        status = work_in_rounds(comm, judge_documents, &share, (n_batches + size - 1) / size);
     if (status == FT_OK) {
-        comm_allgather_varying(comm, all, counts, mine, (last - first) * (int64_t)sizeof *mine);
+        comm_allgather_varying(comm, all, counts, mine,
+                               (share.last - share.first) * (int64_t)sizeof *mine);
         for (int64_t i = 0; i < n; i++) {
             out->predictions[order[i]] = all[i].prediction;
             out->loss += all[i].loss / (double)n;

@@ -18,7 +18,15 @@ static int64_t step_of_line(const char *line)
     return strtoll(line + sizeof prefix - 1, NULL, 10);
 }
 
-static ft_status drop_later_lines(const char *path, int64_t last_step)
+/* Whether the line stays where a run goes on after last_step. */
+static bool is_kept(const char *line, int64_t last_step, bool evaluation_due)
+{
+    const int64_t step = step_of_line(line);
+    const char *end = strchr(line, '\n'), *found = strstr(line, "\"eval_loss\"");
+    return step < last_step || (step == last_step && !(evaluation_due && found && found < end));
+}
+
+static ft_status drop_later_lines(const char *path, int64_t last_step, bool evaluation_due)
 {
     char *text = NULL;
     size_t bytes = 0;
@@ -28,7 +36,7 @@ static ft_status drop_later_lines(const char *path, int64_t last_step)
     FT_TRY(file_read_all(&text, &bytes, path, UINT64_C(1) << 34));
     ft_status status = FT_OK;
     for (char *line = text, *end; status == FT_OK && (end = strchr(line, '\n')); line = end + 1)
-        if (step_of_line(line) <= last_step)
+        if (is_kept(line, last_step, evaluation_due))
             status = buffer_append(&kept, line, (size_t)(end - line) + 1);
     if (status == FT_OK && kept.used != bytes)
         status = file_replace(path, kept.data ? kept.data : "", kept.used);
@@ -37,9 +45,9 @@ static ft_status drop_later_lines(const char *path, int64_t last_step)
     return status;
 }
 
-ft_status metrics_open(FILE **out, const char *path, int64_t last_step)
+ft_status metrics_open(FILE **out, const char *path, int64_t last_step, bool evaluation_due)
 {
-    FT_TRY(drop_later_lines(path, last_step));
+    FT_TRY(drop_later_lines(path, last_step, evaluation_due));
     *out = fopen(path, "ae");
     if (!*out)
         return ft_fail(FT_ERR_IO, "cannot open %s: %s", path, strerror(errno));
@@ -53,19 +61,34 @@ static ft_status flushed(FILE *file, int written)
     return FT_OK;
 }
 
-ft_status metrics_write_step(FILE *file, const struct step_metrics *m)
+enum { NUMBER_BYTES = 32 };
+
+/* JSON knows no number that is not finite. */
+static const char *number(char text[NUMBER_BYTES], double value)
 {
-    char documents[48] = "";
+    (void)snprintf(text, NUMBER_BYTES, isfinite(value) ? "%.17g" : "null", value);
+    return text;
+}
+
+ft_status metrics_write_step(FILE *file, const struct step_metrics *m, const char *samples)
+{
+    char documents[48] = "", loss[NUMBER_BYTES], norm[NUMBER_BYTES], sigma[NUMBER_BYTES];
     if (m->documents > 0)
         (void)snprintf(documents, sizeof documents, "\"documents\": %lld, ",
                        (long long)m->documents);
-    return flushed(file,
-                   fprintf(file,
-                           "{\"step\": %lld, \"epoch\": %.17g, \"loss\": %.17g, "
-                           "\"lr\": %.17g, \"grad_norm\": %.17g, %s\"tokens\": %lld, "
-                           "\"ms\": %.3f, \"tokens_per_s\": %.1f}\n",
-                           (long long)m->step, m->epoch, m->loss, m->lr, m->grad_norm, documents,
-                           (long long)m->tokens, 1e3 * m->seconds, (double)m->tokens / m->seconds));
+    int n = fprintf(file,
+                    "{\"step\": %lld, \"epoch\": %.17g, \"loss\": %s, "
+                    "\"lr\": %.17g, \"grad_norm\": %s, %s\"tokens\": %lld, "
+                    "\"ms\": %.3f, \"tokens_per_s\": %.1f",
+                    (long long)m->step, m->epoch, number(loss, m->loss), m->lr,
+                    number(norm, m->grad_norm), documents, (long long)m->tokens, 1e3 * m->seconds,
+                    (double)m->tokens / m->seconds);
+    if (n >= 0 && m->is_spike)
+        n = fprintf(file, ", \"spike_sigma\": %s, \"skipped\": %s, \"samples\": %s",
+                    number(sigma, m->sigma), m->is_skipped ? "true" : "false", samples);
+    if (n >= 0)
+        n = fprintf(file, "}\n");
+    return flushed(file, n);
 }
 
 ft_status metrics_write_evaluation(FILE *file, int64_t step, double epoch,

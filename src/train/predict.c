@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/signals.h"
 #include "data/text_input.h"
 #include "train/alone.h"
 #include "train/classifier.h"
@@ -152,6 +153,7 @@ static ft_status answer_window(struct predictor *p, const struct request *r)
             p->order[end++] = (struct place){p->n_tokens[i], i};
     qsort(p->order, (size_t)end, sizeof *p->order, compare_places);
     for (int at = 0; at < end;) {
+        FT_TRY(signals_check("texts were being answered"));
         at += fill_batch(p, at, end);
         FT_TRY(compute_batch(p));
     }

@@ -50,6 +50,7 @@ static ft_status adopt(struct ckpt_meta *now, const struct ckpt_meta *then, int6
     now->best_metric = then->best_metric;
     now->best_step = then->best_step;
     now->evals_since_best = then->evals_since_best;
+    now->evaluation_due = then->evaluation_due;
     (void)snprintf(now->parent_run, sizeof now->parent_run, "checkpoint of step %lld, revision %s",
                    (long long)then->step, then->revision);
     return FT_OK;

@@ -36,7 +36,8 @@ static ft_status train_open(struct trainer *trainer, struct session *session)
     FT_TRY(trainer_open(trainer, session));
     FT_TRY(trainer_resume(trainer));
     FT_AGREE(session->comm, describe(session));
-    int64_t is_finished = trainer_is_done(trainer) && final_exists(settings->output.dir);
+    int64_t is_finished = trainer_is_done(trainer) && !trainer->meta.evaluation_due &&
+                          final_exists(settings->output.dir);
     comm_bcast(session->comm, &is_finished, sizeof is_finished, 0);
     if (is_finished) {
         log_info("this run is finished: step %lld of %lld; its model is in %s/final",

@@ -5,7 +5,6 @@
  * the agreement about its message is entered by all ranks or by none; that rank's gradients are
  * reduced as they are, and nobody uses the sum.
  */
-#include <math.h>
 #include <string.h>
 
 #include "base/fault.h"
@@ -13,6 +12,7 @@
 #include "base/signals.h"
 #include "base/timer.h"
 #include "math/dropout.h"
+#include "train/spike.h"
 #include "train/trainer.h"
 
 enum { SUM_LOSS, SUM_DIVISOR, SUM_TOKENS, SUM_FAILED, SUM_STOP, SUM_CLOCK, N_SUMS };
@@ -79,6 +79,7 @@ static ft_status compute(double *sums, struct trainer *t, const struct step_plan
         sums[SUM_TOKENS] +=
             (double)(session->config.head.n_labels > 0 ? t->batch.n_tokens : t->batch.n_supervised);
     }
+    fault_data("loss", &sums[SUM_LOSS], sizeof *sums);
     return FT_OK;
 }
 
@@ -98,7 +99,7 @@ static void clear(float *x, int64_t n)
 }
 
 /* Ends the reduction of gradients and sums up what rides with it. Collective. */
-static ft_status share_sums(double *sums, struct trainer *t, ft_status local, int64_t step)
+static ft_status share_sums(double *sums, struct trainer *t, ft_status local)
 {
     struct comm *comm = t->session->comm;
     sums[SUM_FAILED] = local != FT_OK;
@@ -109,22 +110,14 @@ static ft_status share_sums(double *sums, struct trainer *t, ft_status local, in
     comm_sum_f64(comm, sums, N_SUMS);
     timers_stop(&t->session->timers, PHASE_COMMUNICATION);
     (void)reducer_take_seconds(t->optimizer->reducer);
-    if (sums[SUM_FAILED] > 0)
-        return comm_agree(comm, local);
-    if (!isfinite(sums[SUM_LOSS]))
-        return ft_fail(FT_ERR_INTERNAL,
-                       "the loss of step %lld is not finite; parameters were left as they were "
-                       "(lower training.lr, or look at the data of this step)",
-                       (long long)step);
-    return FT_OK;
+    return sums[SUM_FAILED] > 0 ? comm_agree(comm, local) : FT_OK;
 }
 
-static ft_status update(struct step_metrics *m, struct trainer *t, double divisor, int64_t step)
+static void update(const struct step_metrics *m, struct trainer *t, double divisor)
 {
     const struct settings *settings = t->session->settings;
     struct model *model = t->session->model;
     const int64_t from = model->trainable_from;
-    m->lr = schedule_lr(&t->schedule, step);
     const struct adamw_hyper hyper = {.lr = m->lr,
                                       .head_lr = settings->training.head_lr * m->lr /
                                                  settings->training.lr,
@@ -133,10 +126,21 @@ static ft_status update(struct step_metrics *m, struct trainer *t, double diviso
                                       .eps = settings->training.eps,
                                       .weight_decay = settings->training.weight_decay,
                                       .clip = settings->training.clip};
+    optimizer_step(t->optimizer, model->params + from,
+                   model->params16 ? model->params16 + from : NULL, model->trainable, &hyper,
+                   divisor, m->grad_norm, m->step);
+}
+
+/* The update, unless the step is a spike with which something else is to be done. The loss and the
+ * norm are the same on all ranks, and so is what follows from them. */
+static ft_status judge_and_update(struct step_metrics *m, struct trainer *t, double divisor)
+{
     timers_start(&t->session->timers);
-    const ft_status status = optimizer_step(
-        &m->grad_norm, t->optimizer, t->session->comm, model->params + from,
-        model->params16 ? model->params16 + from : NULL, model->trainable, &hyper, divisor, step);
+    m->lr = schedule_lr(&t->schedule, m->step);
+    m->grad_norm = optimizer_norm(t->optimizer, t->session->comm, divisor);
+    const ft_status status = spike_judge(m, t->session->settings, t->meta.loss, t->meta.n_loss);
+    if (status == FT_OK && !m->is_skipped)
+        update(m, t, divisor);
     timers_stop(&t->session->timers, PHASE_OPTIMIZER);
     timers_move(&t->session->timers, PHASE_OPTIMIZER, PHASE_COMMUNICATION,
                 reducer_take_seconds(t->optimizer->reducer));
@@ -150,6 +154,7 @@ ft_status trainer_step(struct step_outcome *out, struct trainer *t, int64_t step
     struct step_plan plan;
     double sums[N_SUMS] = {0};
     const double started = timer_now();
+    *out = (struct step_outcome){.metrics.step = step};
     loader_plan(&plan, step, t->session->train.samples.n, settings->training.global_batch,
                 settings->training.micro_batch, comm_rank(comm), comm_size(comm));
     pulse_phase("step");
@@ -157,7 +162,7 @@ ft_status trainer_step(struct step_outcome *out, struct trainer *t, int64_t step
     clear(t->session->model->grads, t->session->model->trainable->N);
     timers_stop(&t->session->timers, PHASE_COMPUTE);
     const ft_status local = compute(sums, t, &plan);
-    FT_TRY(share_sums(sums, t, local, step)); /* equal on all ranks */
+    FT_TRY(share_sums(sums, t, local)); /* equal on all ranks */
     const int64_t within = (step - 1) % t->steps_per_epoch + 1;
     out->metrics = (struct step_metrics){
         .step = step,
@@ -167,8 +172,9 @@ ft_status trainer_step(struct step_outcome *out, struct trainer *t, int64_t step
         .epoch = (double)plan.epoch + (double)within / (double)t->steps_per_epoch};
     out->stop_requested = sums[SUM_STOP] > 0;
     out->checkpoint_due = sums[SUM_CLOCK] > 0;
-    FT_TRY(update(&out->metrics, t, sums[SUM_DIVISOR], step));
+    const ft_status judged = judge_and_update(&out->metrics, t, sums[SUM_DIVISOR]);
     out->metrics.seconds = timer_now() - started;
+    FT_TRY(judged);
     t->meta.step = step;
     t->meta.epoch = out->metrics.epoch;
     t->meta.position += plan.step_count;

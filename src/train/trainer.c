@@ -7,9 +7,12 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/pulse.h"
+#include "base/signals.h"
 #include "base/timer.h"
 #include "math/blas_info.h"
 #include "train/evaluate.h"
+#include "train/replica.h"
+#include "train/spike.h"
 #include "train/version.h"
 
 static void copy_text(char *to, size_t room, const char *text)
@@ -106,18 +109,38 @@ static struct ckpt_state state_of(struct trainer *t)
                                .meta = t->meta};
 }
 
+/* What every rank holds a copy of: with zero = 1 each moment is on one rank alone. */
+static ft_status check_replicas(struct trainer *t)
+{
+    const struct optimizer *o = t->optimizer;
+    const struct model *model = t->session->model;
+    const int64_t N = model->layout->N, n_moments = o->zero ? 0 : o->to - o->from;
+    const struct replica_part parts[] = {
+        {model->params, N * (int64_t)sizeof(float)},
+        {model->params16, model->params16 ? N * (int64_t)sizeof(uint16_t) : 0},
+        {o->m, n_moments * (int64_t)sizeof(float)},
+        {o->v, n_moments * (int64_t)sizeof(float)}};
+    fault_data("replica", model->params, (size_t)N * sizeof *model->params);
+    return replica_check(t->session->comm, parts, sizeof parts / sizeof *parts, t->meta.step);
+}
+
 ft_status trainer_checkpoint(struct trainer *t)
 {
     const struct settings *s = t->session->settings;
     struct ckpt_state state = state_of(t);
     pulse_phase("checkpoint");
+    const double started = timer_now();
     timers_start(&t->session->timers);
+    FT_TRY(check_replicas(t));
+    const double checked = timer_now();
     FT_TRY(ckpt_save(t->session->comm, s->output.dir, &state, s->checkpoint.keep));
     timers_stop(&t->session->timers, PHASE_CHECKPOINT);
     t->last_checkpoint_s = timer_now();
     t->last_checkpoint_step = t->meta.step;
     progress_break(&t->progress);
-    log_info("checkpoint of step %lld written", (long long)t->meta.step);
+    log_info("checkpoint of step %lld written in %.2f s (%.1f %% of it to compare the ranks)",
+             (long long)t->meta.step, t->last_checkpoint_s - started,
+             100.0 * (checked - started) / (t->last_checkpoint_s - started));
     return FT_OK;
 }
 
@@ -154,6 +177,7 @@ static ft_status judge(struct trainer *t, const struct evaluation *e)
     FT_AGREE(s->comm, t->metrics ? metrics_write_evaluation(t->metrics, t->meta.step, t->meta.epoch,
                                                             e, s->config.head.n_labels > 0)
                                  : FT_OK);
+    t->meta.evaluation_due = 0;
     t->meta.evals_since_best++;
     if (!is_better(&value, t, e))
         return FT_OK;
@@ -195,27 +219,77 @@ bool trainer_is_done(const struct trainer *t)
     return t->meta.step >= t->total_steps || patience_is_over(t);
 }
 
-/* One step with everything that may follow it. *done: it was the last one. */
+/* Whether a signal has come to any rank by now. Collective. */
+static bool stop_is_wanted(const struct trainer *t)
+{
+    int64_t wanted = signals_stop_requested();
+    comm_max_i64(t->session->comm, &wanted, 1);
+    return wanted != 0;
+}
+
+/* The line of a step, with the documents of a spike. Rank 0. */
+static ft_status write_step(struct trainer *t, const struct step_metrics *m)
+{
+    struct buffer samples = {0};
+    if (!t->metrics)
+        return FT_OK;
+    if (m->is_spike) {
+        progress_break(&t->progress);
+        spike_samples(&samples, t->session, m->step);
+        spike_log(m);
+    }
+    const ft_status status = metrics_write_step(t->metrics, m, samples.data ? samples.data : "[]");
+    buffer_clear(&samples);
+    return status;
+}
+
+/*
+ * What is due after a step: evaluation, checkpoint. A signal puts the evaluation off: the
+ * checkpoint says so, and the run that goes on begins with it. *done: that was the last step, and
+ * all of it.
+ */
+static ft_status follow_up(bool *done, struct trainer *t, bool stop, bool wants_checkpoint)
+{
+    if (t->meta.evaluation_due && !stop) {
+        const ft_status status = evaluate(t);
+        if (status != FT_OK && status != FT_STOPPED)
+            return status;
+        stop = stop_is_wanted(t);
+    }
+    const int64_t step = t->meta.step;
+    *done = trainer_is_done(t) && !t->meta.evaluation_due;
+    stop = stop && !*done;
+    if ((*done || stop || wants_checkpoint) && t->last_checkpoint_step != step) {
+        FT_TRY(trainer_checkpoint(t));
+        stop = stop_is_wanted(t) && !*done;
+    }
+    return stop ? ft_fail(FT_STOPPED, "stopped by a signal after step %lld of %lld",
+                          (long long)step, (long long)t->total_steps)
+                : FT_OK;
+}
+
+/* One step with everything that may follow it. */
 static ft_status advance(bool *done, struct trainer *t, int64_t step)
 {
     struct step_outcome out;
     const struct settings *s = t->session->settings;
-    FT_TRY(trainer_step(&out, t, step));
+    const ft_status status = trainer_step(&out, t, step);
+    if (out.metrics.is_spike) { /* on all ranks; the message of a failure outlives it */
+        char text[FT_ERR_TEXT_MAX];
+        (void)snprintf(text, sizeof text, "%s", ft_error_text());
+        FT_AGREE(t->session->comm, write_step(t, &out.metrics));
+        (void)ft_fail(status, "%s", text);
+    }
+    FT_TRY(status);
     t->meta.loss[step - 1] = out.metrics.loss;
     t->meta.n_loss = step;
     progress_step(&t->progress, &out.metrics);
-    FT_AGREE(t->session->comm, t->metrics ? metrics_write_step(t->metrics, &out.metrics) : FT_OK);
-    if (evaluation_is_due(t, step))
-        FT_TRY(evaluate(t));
-    *done = trainer_is_done(t);
-    const bool stops = out.stop_requested && !*done;
-    const bool is_due = *done || stops || out.checkpoint_due ||
-                        (s->checkpoint.every_steps > 0 && step % s->checkpoint.every_steps == 0);
-    if (is_due && t->last_checkpoint_step != step)
-        FT_TRY(trainer_checkpoint(t));
-    return stops ? ft_fail(FT_STOPPED, "stopped by a signal after step %lld of %lld",
-                           (long long)step, (long long)t->total_steps)
-                 : FT_OK;
+    if (!out.metrics.is_spike)
+        FT_AGREE(t->session->comm, write_step(t, &out.metrics));
+    t->meta.evaluation_due = evaluation_is_due(t, step);
+    return follow_up(done, t, out.stop_requested,
+                     out.checkpoint_due ||
+                         (s->checkpoint.every_steps > 0 && step % s->checkpoint.every_steps == 0));
 }
 
 ft_status trainer_run(struct trainer *t)
@@ -225,13 +299,18 @@ ft_status trainer_run(struct trainer *t)
     const bool is_first = comm_rank(comm) == 0;
     ft_status local = file_join(path, t->session->settings->output.dir, "metrics.jsonl");
     if (local == FT_OK && is_first)
-        local = metrics_open(&t->metrics, path, t->meta.step);
+        local = metrics_open(&t->metrics, path, t->meta.step, t->meta.evaluation_due != 0);
     FT_AGREE(comm, local);
     progress_start(&t->progress, t->meta.step, t->total_steps, is_first);
     t->last_checkpoint_s = timer_now();
     t->last_checkpoint_step = t->meta.step;
+    t->meta.evaluation_due = t->meta.evaluation_due && evaluation_is_due(t, t->meta.step);
     bool done = trainer_is_done(t);
     ft_status status = FT_OK;
+    if (t->meta.evaluation_due) { /* the checkpoint that says so is replaced */
+        t->last_checkpoint_step = -1;
+        status = follow_up(&done, t, false, true);
+    }
     for (int64_t step = t->meta.step + 1; status == FT_OK && !done; step++)
         status = advance(&done, t, step);
     if (status != FT_OK)

@@ -494,6 +494,13 @@ static void test_faults(const struct fixture *f)
     }
 }
 
+static ft_status raise_at_reading(const char *phase)
+{
+    if (strcmp(phase, "prepare-read") == 0)
+        CHECK(raise(SIGUSR1) == 0);
+    return FT_OK;
+}
+
 /* A signal to one rank ends the preparation on all. The flag stays up: this test is the last. */
 static void test_stop(const struct fixture *f)
 {
@@ -505,10 +512,10 @@ static void test_stop(const struct fixture *f)
     fixture_path(cache, f, "cache-of-stop");
     r.request.cache_dir = cache;
     signals_watch();
-    if (f->rank == f->size - 1)
-        CHECK(raise(SIGUSR1) == 0);
+    if (f->rank == f->size - 1) /* once the folder is there */
+        fault_set_hook(raise_at_reading);
     CHECK_FAILS(corpus_open(&c, f->comm, &r.request, f->tokenizer), FT_STOPPED,
-                "stopped on request");
+                "stopped by a signal");
     comm_barrier(f->comm);
     CHECK(!c && count_entries(cache) == 0);
 }

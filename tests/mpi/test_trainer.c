@@ -1,12 +1,14 @@
 /*
- * A training step allocates nothing, leaves equal parameters on all ranks, and refuses numbers that
- * are not finite with the same status everywhere.
+ * A training step allocates nothing, leaves equal parameters on all ranks, and refuses or skips
+ * numbers that are not finite with the same status everywhere.
  */
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
+#include "base/fault.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "support/check.h"
 #include "train/trainer.h"
 
@@ -50,25 +52,42 @@ static void check_replicas(struct comm *comm, const struct model *model)
     mem_free(mine);
 }
 
-/* A loss can be finite and its gradient not: all ranks refuse, with parameters as they were. */
-static void test_bad_gradient(struct trainer *t)
+static const char *bad_phase;
+static double bad_value;
+
+static void corrupt(const char *phase, void *data, size_t bytes)
 {
+    if (bad_phase && strcmp(phase, bad_phase) == 0 && bytes == sizeof bad_value)
+        memcpy(data, &bad_value, bytes);
+}
+
+/* What a rank has of loss or gradient is no number: all ranks refuse or skip, with parameters and
+ * moments as they were. */
+static void test_bad_number(struct trainer *t, struct settings *settings, const char *phase,
+                            double value)
+{
+    struct step_outcome out;
     struct model *model = t->session->model;
-    const struct adamw_hyper hyper = {.lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8};
-    double norm;
-    const float kept = model->params[model->embed];
-    memset(model->grads, 0, (size_t)model->layout->N * sizeof *model->grads);
-    if (comm_rank(t->session->comm) == 0)
-        model->grads[model->embed] = INFINITY;
-    reducer_finish(t->optimizer->reducer);
-    CHECK_FAILS(optimizer_step(&norm, t->optimizer, t->session->comm, model->params, NULL,
-                               model->layout, &hyper, 1, 13),
-                FT_ERR_INTERNAL, "gradient norm of step 13 is not finite");
-    CHECK(model->params[model->embed] == kept);
+    const int64_t n = t->optimizer->to - t->optimizer->from;
+    const struct hash_value params = hash_bytes(model->params, (size_t)model->layout->N * 4);
+    const struct hash_value m = hash_bytes(t->optimizer->m, (size_t)n * 4);
+    bad_phase = comm_rank(t->session->comm) == comm_size(t->session->comm) - 1 ? phase : NULL;
+    bad_value = value;
+    settings->training.on_spike = ON_SPIKE_IGNORE;
+    CHECK_FAILS(trainer_step(&out, t, 13), FT_ERR_INTERNAL, "of step 13 is not finite");
+    CHECK(out.metrics.is_spike && !out.metrics.is_skipped);
+    settings->training.on_spike = ON_SPIKE_SKIP;
+    CHECK_STATUS(trainer_step(&out, t, 13), FT_OK);
+    CHECK(out.metrics.is_spike && out.metrics.is_skipped && isnan(out.metrics.sigma));
+    bad_phase = NULL;
+    const struct hash_value after = hash_bytes(model->params, (size_t)model->layout->N * 4);
+    const struct hash_value m_after = hash_bytes(t->optimizer->m, (size_t)n * 4);
+    CHECK(params.low == after.low && params.high == after.high);
+    CHECK(m.low == m_after.low && m.high == m_after.high);
     check_replicas(t->session->comm, model);
 }
 
-static void test_steps(struct trainer *t)
+static void test_steps(struct trainer *t, struct settings *settings)
 {
     struct step_outcome out;
     struct comm *comm = t->session->comm;
@@ -80,7 +99,11 @@ static void test_steps(struct trainer *t)
     }
     CHECK(mem_alloc_count() == allocations);
     check_replicas(comm, t->session->model);
-    test_bad_gradient(t);
+    test_bad_number(t, settings, "gradient", INFINITY);
+    test_bad_number(t, settings, "loss", NAN);
+    CHECK_STATUS(trainer_step(&out, t, 13), FT_OK); /* after skipped ones nothing hangs */
+    settings->training.on_spike = ON_SPIKE_IGNORE;
+    check_replicas(comm, t->session->model);
     /* one rank's parameters go bad: all ranks refuse the step, with parameters as they were */
     struct model *model = t->session->model;
     if (comm_rank(comm) == 0)
@@ -100,7 +123,8 @@ static void run(struct comm *comm, const char *folder)
     CHECK_STATUS(session_create_model(&session, true), FT_OK);
     CHECK_STATUS(session_load_params(&session), FT_OK);
     CHECK_STATUS(trainer_open(&trainer, &session), FT_OK);
-    test_steps(&trainer);
+    fault_set_data_hook(corrupt);
+    test_steps(&trainer, settings);
     trainer_close(&trainer);
     session_close(&session);
     settings_destroy(&settings);

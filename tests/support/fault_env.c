@@ -2,9 +2,12 @@
  * Linked into finetune-faults: FT_FAULT=phase:rank[:kind[:nth]] makes the nth visit (from 1;
  * default 1) of the named fault_point on that rank of the launcher fail. Kinds: error (default)
  * reports a failure, exit and segv end the process, sleep stops it for an hour, loop for ever at
- * work, stop until it is told to go on (SIGCONT).
+ * work, stop until it is told to go on (SIGCONT). At a fault_data: flip turns one bit of the data
+ * over; spike multiplies a double by 1000 and nan makes it one.
  */
+#include <math.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,9 +31,27 @@ static int own_rank(void)
     return rank ? (int)strtol(rank, NULL, 10) : 0;
 }
 
+static bool is_here(const char *phase)
+{
+    return strcmp(phase, fault.phase) == 0 && own_rank() == fault.rank &&
+           ++fault.visits == fault.nth;
+}
+
+static void corrupt_here(const char *phase, void *data, size_t bytes)
+{
+    if (!is_here(phase))
+        return;
+    if (strcmp(fault.kind, "flip") == 0)
+        ((unsigned char *)data)[bytes / 2] ^= 1U << 4;
+    else if (strcmp(fault.kind, "spike") == 0)
+        *(double *)data *= 1e3;
+    else if (strcmp(fault.kind, "nan") == 0)
+        *(double *)data = NAN;
+}
+
 static ft_status fail_here(const char *phase)
 {
-    if (strcmp(phase, fault.phase) != 0 || own_rank() != fault.rank || ++fault.visits != fault.nth)
+    if (!is_here(phase))
         return FT_OK;
     if (strcmp(fault.kind, "exit") == 0)
         _exit(EXIT_OF_FAULT);
@@ -75,4 +96,5 @@ __attribute__((constructor)) static void install(void)
         _exit(EXIT_OF_FAULT);
     }
     fault_set_hook(fail_here);
+    fault_set_data_hook(corrupt_here);
 }
