@@ -1,10 +1,10 @@
 /**
  * Text to token ids and back, with the ids of the `tokenizers` package.
  *
- * Byte-level BPE of the GPT-2, Llama 3, Qwen2 and SmolLM families, from a Hugging Face folder's
- * tokenizer.json or from a GGUF file's own metadata, and WordPiece of the BERT family, from a
- * folder. What such a file says beyond the families'
- * forms is an error that names it, never a guess. Nothing here is collective; one tokenizer is used
+ * BPE over bytes or characters, Unigram and WordPiece with the normalisers, splitters and decoders
+ * that TOKENIZERS.md lists, from a Hugging Face folder's tokenizer.json or vocab.txt or from a GGUF
+ * file's own metadata. What such a file says beyond that is an error that names it, never a
+ * guess. Nothing here is collective; one tokenizer is used
  * by one thread at a time, because its scratch memory and its cache of words (4 MiB) are inside:
  * each other thread takes one of tokenizer_share.
  */

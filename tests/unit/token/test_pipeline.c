@@ -161,6 +161,21 @@ static void check_written(const struct tokenizer *t, const char *name)
     CHECK_STATUS(file_remove_folder(folder), FT_OK);
 }
 
+/* Another one for another thread gives the same ids. */
+static void check_share(struct tokenizer *t)
+{
+    static const char TEXT[] = "The caf\xc3\xa9's  12 \xef\xac\x81ne, don't\n\n\xf0\x9f\x98\x80 x";
+    struct tokenizer *other = NULL;
+    struct token_list a = {0}, b = {0};
+    CHECK_STATUS(tokenizer_share(&other, t), FT_OK);
+    CHECK_STATUS(tokenizer_encode(t, &a, TEXT, sizeof TEXT - 1), FT_OK);
+    CHECK_STATUS(tokenizer_encode(other, &b, TEXT, sizeof TEXT - 1), FT_OK);
+    CHECK(a.n == b.n && memcmp(a.ids, b.ids, (size_t)a.n * sizeof *a.ids) == 0);
+    token_list_clear(&a);
+    token_list_clear(&b);
+    tokenizer_close(&other);
+}
+
 static void test_pipelines(void)
 {
     const json_t *list = json_object_get(golden, "pipelines");
@@ -179,6 +194,7 @@ static void test_pipelines(void)
             check_template(t, name);
             check_decode(t, name);
             check_written(t, name);
+            check_share(t);
         }
         tokenizer_close(&t);
         buffer_clear(&text);
