@@ -23,6 +23,13 @@ ft_status gguf_apply_pre(struct tokenizer *t, const struct gguf_pre *pre);
 /** Reads unknown token, scores and rules of a SentencePiece vocabulary; the tokens are known. */
 ft_status gguf_read_spm(struct tokenizer *t, const struct gguf *g);
 
+/** Whether the file can say what decides ids of a BPE over characters, as model "llama"; *prefix:
+ * whether U+2581 comes before a text. */
+bool gguf_says_spm(const struct tokenizer *t, bool *prefix);
+
+/** Writes what gguf_read_spm reads; gguf_says_spm has said yes. */
+ft_status gguf_put_spm(const struct tokenizer *t, struct gguf_writer *w, int n_tokens);
+
 /** Id that a key gives; *id stays as it is where the key is missing. */
 ft_status gguf_read_token_id(int32_t *id, const struct tokenizer *t, const struct gguf *g,
                              const char *key);

@@ -5,7 +5,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "format/gguf_write.h"
-#include "token/parts.h"
+#include "token/gguf_parts.h"
 
 static int32_t id_of(const struct tokenizer *t, const char *text)
 {
@@ -29,9 +29,27 @@ static ft_status put_tokens(const struct tokenizer *t, struct gguf_writer *w, in
     return FT_OK;
 }
 
+static bool is_spm(const struct tokenizer *t)
+{
+    bool prefix;
+    return t->model == &tokenizer_pipeline && gguf_says_spm(t, &prefix);
+}
+
+static bool is_byte(const struct tokenizer *t, int32_t id)
+{
+    for (int b = 0; b < 256; b++)
+        if (t->bpe.byte_ids[b] == id)
+            return true;
+    return false;
+}
+
 static int32_t type_of(const struct tokenizer *t, int32_t id)
 {
     size_t bytes;
+    if (is_spm(t) && id == t->bpe.unknown)
+        return GGUF_TOKEN_UNKNOWN;
+    if (is_spm(t) && is_byte(t, id))
+        return GGUF_TOKEN_BYTE;
     if (id >= t->vocab.n || !vocab_text(&t->vocab, id, &bytes))
         return GGUF_TOKEN_UNUSED;
     for (int32_t i = 0; i < t->added.n; i++)
@@ -98,6 +116,8 @@ static ft_status put_roles(const struct tokenizer *t, struct gguf_writer *w)
         if (id >= 0)
             FT_TRY(gguf_put_u32(w, rows[i].key, (uint32_t)id));
     }
+    if (is_spm(t) && t->bpe.unknown >= 0 && id_of(t, t->roles[ROLE_UNK]) < 0)
+        FT_TRY(gguf_put_u32(w, "tokenizer.ggml.unknown_token_id", (uint32_t)t->bpe.unknown));
     FT_TRY(gguf_put_bool(w, "tokenizer.ggml.add_bos_token", t->before.n > 0));
     FT_TRY(gguf_put_bool(w, "tokenizer.ggml.add_eos_token", t->after.n > 0));
     return t->chat_template ? gguf_put_text(w, "tokenizer.chat_template", t->chat_template) : FT_OK;
@@ -105,7 +125,7 @@ static ft_status put_roles(const struct tokenizer *t, struct gguf_writer *w)
 
 ft_status tokenizer_check_gguf(const struct tokenizer *t, const char *model_path)
 {
-    if (!file_is_folder(model_path) || t->model->put_gguf)
+    if (!file_is_folder(model_path) || t->model->put_gguf || is_spm(t))
         return FT_OK;
     return ft_fail(FT_ERR_USAGE, "a tokenizer of this kind (%s) is not written as GGUF",
                    tokenizer_kind(t));
@@ -126,7 +146,7 @@ ft_status tokenizer_put_gguf(const struct tokenizer *t, struct gguf_writer *w,
     FT_TRY(tokenizer_check_gguf(t, model_path));
     if (!file_is_folder(model_path))
         return copy_entries(w, model_path);
-    FT_TRY(t->model->put_gguf(t, w));
+    FT_TRY(is_spm(t) ? gguf_put_spm(t, w, n_tokens) : t->model->put_gguf(t, w));
     FT_TRY(put_tokens(t, w, n_tokens));
     FT_TRY(put_types(t, w, n_tokens));
     warn_of_flags(t);

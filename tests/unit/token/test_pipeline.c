@@ -2,6 +2,7 @@
  * pipelines.json. */
 #include <unistd.h>
 
+#include "format/gguf_write.h"
 #include "support/pipelines.h"
 #include "support/token_cases.h"
 
@@ -263,11 +264,60 @@ static void test_long(void)
     buffer_clear(&text);
 }
 
+struct two {
+    struct tokenizer *a, *b;
+    const char *label;
+    int64_t n;
+};
+
+static void compare_ids(void *context, const char *name, const char *text, size_t bytes)
+{
+    struct two *two = context;
+    struct token_list x = {0}, y = {0};
+    CHECK_STATUS(tokenizer_encode(two->a, &x, text, bytes), FT_OK);
+    CHECK_STATUS(tokenizer_encode(two->b, &y, text, bytes), FT_OK);
+    two->n += x.n;
+    if (x.n != y.n || (x.n > 0 && memcmp(x.ids, y.ids, (size_t)x.n * sizeof *x.ids) != 0)) {
+        (void)fprintf(stderr, "%s: other ids to %s\n", two->label, name);
+        check_failures++;
+    }
+    token_list_clear(&x);
+    token_list_clear(&y);
+}
+
+/* SentencePiece's BPE as scores in a GGUF file: the same ids; what such a file cannot say is told.
+ */
+static void test_put_gguf(void)
+{
+    static const char *const names[] = {"llama2", "gemma"};
+    char path[64];
+    (void)snprintf(path, sizeof path, "/tmp/ft-pipeline-%ld.gguf", (long)getpid());
+    for (size_t i = 0; i < 2; i++) {
+        struct two two = {.label = names[i]};
+        struct gguf_writer w = {0};
+        open_pipeline(&two.a, golden, names[i]);
+        CHECK_STATUS(tokenizer_put_gguf(two.a, &w, "/tmp", tokenizer_vocab_size(two.a)), FT_OK);
+        CHECK_STATUS(gguf_write_file(&w, path, NULL, NULL), FT_OK);
+        gguf_writer_clear(&w);
+        CHECK_STATUS(tokenizer_open(&two.b, path), FT_OK);
+        (void)visit_texts(compare_ids, &two);
+        CHECK(two.n > 10000);
+        tokenizer_close(&two.b);
+        tokenizer_close(&two.a);
+    }
+    CHECK(unlink(path) == 0);
+    struct tokenizer *t = NULL;
+    open_pipeline(&t, golden, "xlmr");
+    CHECK_FAILS(tokenizer_check_gguf(t, "/tmp"), FT_ERR_USAGE, "is not written as GGUF");
+    tokenizer_close(&t);
+}
+
 int main(void)
 {
     golden = golden_json("pipelines.json");
     test_pipelines();
     test_gguf();
+    test_put_gguf();
     test_long();
     json_decref(golden);
     return check_end();
