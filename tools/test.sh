@@ -7,4 +7,4 @@ cd "$(dirname "$0")/.."
 tools/setup.sh
 python3 tools/fetch_examples.py
 build build
-ctest --test-dir build --output-on-failure "$@"
+ctest --test-dir build --output-on-failure --parallel 2 "$@"

@@ -155,7 +155,8 @@ static int describe(char *line, size_t room, const struct verdict *v)
         return snprintf(line, room,
                         "rank %d on %s%s hangs, in phase %s when it was heard last, %.1f s ago: "
                         "its process is stopped, or cut off",
-                        world_rank(v->rank), host_of(v->rank), more, r->phase, v->seconds);
+                        world_rank(v->rank), host_of(v->rank), more,
+                        r->phase[0] ? r->phase : "start", v->seconds);
     case VERDICT_STUCK:
         return snprintf(line, room,
                         "rank %d on %s%s hangs in phase %s: its work has not moved for %.1f s",

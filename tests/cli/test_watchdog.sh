@@ -60,6 +60,7 @@ stop_one() {
     local np=$1 rank=$2 dir=stop-$1-$2 since processes victim
     begin "$np" "$dir" training.max_steps=1000000
     wait_until has_steps "$dir" 20
+    sleep 2 # by then the others have heard that it is at the steps
     processes=$(pgrep -P "$job_mpirun")
     victim=$(rank_of "$job_mpirun" "$rank")
     kill -STOP "$victim"
