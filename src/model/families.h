@@ -12,11 +12,16 @@ extern const struct family family_bert, family_roberta, family_xlm_roberta, fami
 
 /* llama.c: the names of Llama's tensors, and those of decoders' heads. */
 extern const char *const llama_names[N_ROLES], *const decoder_head_names[N_ROLES];
-extern const char *const llama_harmless[];
+extern const char *const no_harmless[];
 
 /* bert.c */
 extern const char *const bert_names[N_ROLES];
 extern const char *const bert_harmless[];
+
+/* What the relatives of Llama have in common beside their keys, names of tensors and traits. */
+#define LIKE_LLAMA                                                                                 \
+    .theta = "rope_theta", .rotary_absent = 1, .prefix = "model.", .block = {"layers.", "."},      \
+    .head_names = decoder_head_names, .harmless = no_harmless
 
 /* Sizes and flags that most decoders spell alike. */
 #define DECODER_SIZES(vocabulary, hidden, layers, heads, kv_heads, intermediate, positions)        \

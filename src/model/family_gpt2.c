@@ -31,8 +31,6 @@ static const struct config_key gpt2_keys[] = {
     KEY_IDS(50256, 50256),
     {NULL, 0, 0, 0, 0, 0}};
 
-static const char *const gpt2_harmless[] = {NULL};
-
 const struct family family_gpt2 = {.type = "gpt2",
                                    .base_class = "GPT2Model",
                                    .lm_class = "GPT2LMHeadModel",
@@ -45,7 +43,7 @@ const struct family family_gpt2 = {.type = "gpt2",
                                    .block = {"h.", "."},
                                    .names = gpt2_names,
                                    .head_names = decoder_head_names,
-                                   .harmless = gpt2_harmless,
+                                   .harmless = no_harmless,
                                    .traits = {.positions = POSITION_LEARNED,
                                               .norm = NORM_LAYER,
                                               .norm_bias = true,

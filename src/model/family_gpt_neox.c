@@ -52,8 +52,6 @@ static ft_status settle_neox(struct model_config *c, const json_t *json)
     return FT_OK;
 }
 
-static const char *const neox_harmless[] = {NULL};
-
 const struct family family_gpt_neox = {.type = "gpt_neox",
                                        .base_class = "GPTNeoXModel",
                                        .lm_class = "GPTNeoXForCausalLM",
@@ -70,7 +68,7 @@ const struct family family_gpt_neox = {.type = "gpt_neox",
                                        .block = {"layers.", "."},
                                        .names = neox_names,
                                        .head_names = neox_head_names,
-                                       .harmless = neox_harmless,
+                                       .harmless = no_harmless,
                                        .traits = {.norm = NORM_LAYER,
                                                   .norm_bias = true,
                                                   .pre_norms = true,

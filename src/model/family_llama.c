@@ -28,7 +28,7 @@ const char *const decoder_head_names[N_ROLES] = {[ROLE_LM_HEAD] = "lm_head.weigh
                                                  [ROLE_HEAD_OUT] = "score.weight",
                                                  [ROLE_HEAD_OUT_BIAS] = "score.bias"};
 
-const char *const llama_harmless[] = {NULL};
+const char *const no_harmless[] = {NULL};
 
 static const struct config_key llama_keys[] = {
     DECODER_SIZES(32000, 4096, 32, 32, 0, 11008, 2048),
@@ -57,14 +57,9 @@ const struct family family_llama = {.type = "llama",
                                     .gguf = "llama",
                                     .gguf_order = GGUF_LLAMA,
                                     .keys = llama_keys,
-                                    .theta = "rope_theta",
                                     .theta_absent = 10000,
-                                    .rotary_absent = 1,
-                                    .prefix = "model.",
-                                    .block = {"layers.", "."},
                                     .names = llama_names,
-                                    .head_names = decoder_head_names,
-                                    .harmless = llama_harmless,
+                                    LIKE_LLAMA,
                                     .traits = {.pre_norms = true, .gated = true},
                                     .settle = settle_llama};
 
@@ -87,12 +82,7 @@ const struct family family_mistral = {.type = "mistral",
                                       .gguf = "llama",
                                       .gguf_order = GGUF_LLAMA,
                                       .keys = mistral_keys,
-                                      .theta = "rope_theta",
                                       .theta_absent = 10000,
-                                      .rotary_absent = 1,
-                                      .prefix = "model.",
-                                      .block = {"layers.", "."},
                                       .names = llama_names,
-                                      .head_names = decoder_head_names,
-                                      .harmless = llama_harmless,
+                                      LIKE_LLAMA,
                                       .traits = {.pre_norms = true, .gated = true}};
