@@ -20,7 +20,7 @@ finetune=$(realpath "$build/finetune") || exit 64
 export OMP_NUM_THREADS=1
 work=$(mktemp -d)
 cd "$work" || exit 1
-tried=0 lost=0
+tried=0 lost=0 struck=0 # struck: a process was still there to be hit
 
 for i in 0 1 2 3 4 5 6 7; do
     text=
@@ -74,6 +74,7 @@ disturb() {
     wait $job
     code=$?
     tried=$((tried + 1))
+    [ $code -ne 0 ] && struck=$((struck + 1))
     [[ " $2 " == *" $code "* ]] || { lose "$dir" "code $code"; return; }
     for attempt in 1 2 3; do run "$np" "$dir" && break; done
     if same "whole-$np" "$dir"; then rm -rf "$dir" "$dir".*; else lose "$dir" "another result at np $np"; fi
@@ -138,6 +139,7 @@ soak)
     sed -n '2,16s/^# \{0,1\}//p' "$source/tools/torture.sh"
     exit 64 ;;
 esac
+[ $struck -gt 0 ] && echo "$struck of them were hit before their end"
 echo "$campaign: $tried tried, $lost lost"
 [ "$lost" -eq 0 ] && rm -rf "$work"
 [ "$lost" -eq 0 ]
