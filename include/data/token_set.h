@@ -92,6 +92,10 @@ ft_status token_set_add(struct token_set *set, struct token_set_info *info, stru
                         const char *folder, const char *only,
                         const struct token_set_wanted *wanted);
 
+/** Compares one shard with the manifest beside it, before HDF5 sees it: FT_ERR_INPUT where it
+ * differs or is not listed. Local. */
+ft_status token_shard_verify(const char *path);
+
 /** Closes all files; a zeroed set is allowed. */
 void token_set_clear(struct token_set *set);
 

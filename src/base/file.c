@@ -1,6 +1,5 @@
 #include "base/file.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -61,19 +60,53 @@ bool file_exists(const char *path)
     return lstat(path, &info) == 0;
 }
 
+/* A call that a signal cut short is made again: servers of network file systems do that to open. */
+static int open_anyway(const char *path, int flags)
+{
+    int fd;
+    do
+        fd = open(path, flags | O_CLOEXEC | O_NOCTTY, 0666);
+    while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
+/* Whether errno says something of the path, not of the disk or of this process. */
+static bool is_about_path(int reason)
+{
+    return reason == ENOENT || reason == ENOTDIR || reason == ELOOP || reason == EACCES ||
+           reason == EPERM || reason == ENAMETOOLONG || reason == ENXIO || reason == EISDIR;
+}
+
 ft_status file_open_read(int *fd, uint64_t *bytes, const char *path)
 {
     struct stat info;
-    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    *fd = open_anyway(path, O_RDONLY | O_NONBLOCK);
     if (*fd < 0)
-        return ft_fail(errno == EIO || errno == EMFILE || errno == ESTALE ? FT_ERR_IO
-                                                                          : FT_ERR_INPUT,
-                       "cannot open %s: %s", path, strerror(errno));
+        return ft_fail(is_about_path(errno) ? FT_ERR_INPUT : FT_ERR_IO, "cannot open %s: %s", path,
+                       strerror(errno));
     if (fstat(*fd, &info) != 0 || !S_ISREG(info.st_mode)) {
         (void)close(*fd);
         *fd = -1;
         return ft_fail(FT_ERR_INPUT, "%s is not a regular file", path);
     }
+    if (bytes)
+        *bytes = (uint64_t)info.st_size;
+    return FT_OK;
+}
+
+ft_status file_check_own(const char *path, uint64_t *bytes)
+{
+    struct stat info;
+    if (lstat(path, &info) != 0)
+        return ft_fail(errno == ENOENT || errno == ENOTDIR ? FT_ERR_INPUT : FT_ERR_IO,
+                       "cannot open %s: %s", path, strerror(errno));
+    if (S_ISLNK(info.st_mode))
+        return ft_fail(FT_ERR_INPUT, "%s is a symbolic link, not a regular file: not followed",
+                       path);
+    if (!S_ISREG(info.st_mode))
+        return ft_fail(FT_ERR_INPUT, "%s is not a regular file", path);
+    if (access(path, R_OK) != 0)
+        return ft_fail(FT_ERR_IO, "cannot open %s: %s", path, strerror(errno));
     if (bytes)
         *bytes = (uint64_t)info.st_size;
     return FT_OK;
@@ -155,33 +188,75 @@ static int sync_all(int fd)
             return errno; /* said once: fsync would not say it again */
         pulse_mark();
     }
-    return fsync(fd) != 0 ? errno : 0;
+    int failed;
+    do
+        failed = fsync(fd) != 0 ? errno : 0;
+    while (failed == EINTR);
+    return failed;
+}
+
+/* close is never made again: the descriptor is gone, whatever it says, and EINTR says no more. */
+static int close_all(int fd)
+{
+    return close(fd) != 0 && errno != EINTR ? errno : 0;
 }
 
 ft_status file_sync(const char *path)
 {
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    const int fd = open_anyway(path, O_RDONLY | O_NONBLOCK);
     if (fd < 0)
         return ft_fail(FT_ERR_IO, "cannot open %s to sync it: %s", path, strerror(errno));
     const int failed = sync_all(fd);
-    const int failed_close = close(fd) != 0 ? errno : 0;
+    const int failed_close = close_all(fd);
     if (failed || failed_close)
         return ft_fail(FT_ERR_IO, "cannot sync %s: %s", path,
                        strerror(failed ? failed : failed_close));
     return FT_OK;
 }
 
+/* What is there under the name, left by a run that died or put there by someone, is removed and
+ * never written to: a link would lead elsewhere, a FIFO block. */
+static ft_status create_new(int *fd, const char *path)
+{
+    if (unlink(path) != 0 && errno != ENOENT)
+        return ft_fail(FT_ERR_IO, "cannot remove %s: %s", path, strerror(errno));
+    *fd = open_anyway(path, O_WRONLY | O_CREAT | O_EXCL);
+    return *fd >= 0 ? FT_OK : ft_fail(FT_ERR_IO, "cannot create %s: %s", path, strerror(errno));
+}
+
+ft_status file_open_append(int *fd, const char *path)
+{
+    struct stat info;
+    *fd = open_anyway(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK);
+    if (*fd < 0)
+        return ft_fail(FT_ERR_IO, "cannot open %s: %s", path,
+                       errno == ELOOP   ? "it is a symbolic link, which is not followed"
+                       : errno == ENXIO ? "it is not a regular file"
+                                        : strerror(errno));
+    if (fstat(*fd, &info) == 0 && S_ISREG(info.st_mode))
+        return FT_OK;
+    (void)close(*fd);
+    *fd = -1;
+    return ft_fail(FT_ERR_IO, "%s is not a regular file", path);
+}
+
+/* Syncs and closes what was written; a failure of either, and status where it is one already. */
+static ft_status finish(int fd, const char *path, ft_status status)
+{
+    const int failed = status == FT_OK ? sync_all(fd) : 0;
+    const int failed_close = close_all(fd);
+    if (failed)
+        return ft_fail(FT_ERR_IO, "cannot sync %s: %s", path, strerror(failed));
+    if (failed_close && status == FT_OK)
+        return ft_fail(FT_ERR_IO, "cannot close %s: %s", path, strerror(failed_close));
+    return status;
+}
+
 ft_status file_write_synced(const char *path, const void *data, size_t bytes)
 {
-    const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
-    if (fd < 0)
-        return ft_fail(FT_ERR_IO, "cannot create %s: %s", path, strerror(errno));
-    ft_status status = file_write_all(fd, data, bytes, path);
-    if (status == FT_OK && fsync(fd) != 0)
-        status = ft_fail(FT_ERR_IO, "cannot sync %s: %s", path, strerror(errno));
-    if (close(fd) != 0 && status == FT_OK)
-        status = ft_fail(FT_ERR_IO, "cannot close %s: %s", path, strerror(errno));
-    return status;
+    int fd = -1;
+    FT_TRY(create_new(&fd, path));
+    return finish(fd, path, file_write_all(fd, data, bytes, path));
 }
 
 ft_status file_replace(const char *path, const void *data, size_t bytes)
@@ -189,9 +264,13 @@ ft_status file_replace(const char *path, const void *data, size_t bytes)
     char temporary[FILE_PATH_MAX], folder[FILE_PATH_MAX];
     if (snprintf(temporary, sizeof temporary, "%s.tmp", path) >= FILE_PATH_MAX)
         return ft_fail(FT_ERR_USAGE, "path too long: %.80s...", path);
-    FT_TRY(file_write_synced(temporary, data, bytes));
-    if (rename(temporary, path) != 0)
-        return ft_fail(FT_ERR_IO, "cannot rename %s to %s: %s", temporary, path, strerror(errno));
+    ft_status status = file_write_synced(temporary, data, bytes);
+    if (status == FT_OK && rename(temporary, path) != 0)
+        status = ft_fail(FT_ERR_IO, "cannot rename %s to %s: %s", temporary, path, strerror(errno));
+    if (status != FT_OK) {
+        (void)unlink(temporary);
+        return status;
+    }
     file_folder(folder, path);
     return file_sync(folder);
 }
@@ -201,20 +280,13 @@ ft_status file_draft_open(struct file_draft *draft, const char *path)
     const int n = snprintf(draft->path, sizeof draft->path, "%s.tmp", path);
     if (n < 0 || n >= FILE_PATH_MAX)
         return ft_fail(FT_ERR_USAGE, "path too long: %.80s...", path);
-    draft->fd = open(draft->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
-    return draft->fd >= 0
-               ? FT_OK
-               : ft_fail(FT_ERR_IO, "cannot create %s: %s", draft->path, strerror(errno));
+    return create_new(&draft->fd, draft->path);
 }
 
 ft_status file_draft_close(struct file_draft *draft, const char *path, ft_status status)
 {
     char folder[FILE_PATH_MAX];
-    const int failed = status == FT_OK ? sync_all(draft->fd) : 0;
-    if (failed)
-        status = ft_fail(FT_ERR_IO, "cannot sync %s: %s", draft->path, strerror(failed));
-    if (close(draft->fd) != 0 && status == FT_OK)
-        status = ft_fail(FT_ERR_IO, "cannot close %s: %s", draft->path, strerror(errno));
+    status = finish(draft->fd, draft->path, status);
     if (status == FT_OK && rename(draft->path, path) != 0)
         status =
             ft_fail(FT_ERR_IO, "cannot rename %s to %s: %s", draft->path, path, strerror(errno));
@@ -237,19 +309,33 @@ ft_status file_make_folders(const char *path)
             continue;
         memcpy(part, path, i);
         part[i] = '\0';
-        if (mkdir(part, 0777) != 0 && errno != EEXIST && !file_is_folder(part))
-            return ft_fail(FT_ERR_OUTPUT, "cannot create folder %s: %s", part, strerror(errno));
+        const int reason = mkdir(part, 0777) != 0 ? errno : 0;
+        if (reason && reason != EEXIST && !file_is_folder(part))
+            return ft_fail(FT_ERR_OUTPUT, "cannot create folder %s: %s", part, strerror(reason));
     }
     if (!file_is_folder(path))
         return ft_fail(FT_ERR_OUTPUT, "cannot create folder %s: a file of that name exists", path);
     return FT_OK;
 }
 
+ft_status file_next_entry(const struct dirent **entry, DIR *folder, const char *path)
+{
+    errno = 0;
+    *entry = readdir(folder);
+    return *entry || errno == 0
+               ? FT_OK
+               : ft_fail(FT_ERR_IO, "cannot read folder %s: %s", path, strerror(errno));
+}
+
 static ft_status remove_entries(DIR *folder, const char *path)
 {
-    for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+    for (;;) {
+        const struct dirent *entry;
         char name[FILE_PATH_MAX];
         struct stat info;
+        FT_TRY(file_next_entry(&entry, folder, path));
+        if (!entry)
+            return FT_OK;
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
         FT_TRY(file_join(name, path, entry->d_name));
@@ -258,16 +344,26 @@ static ft_status remove_entries(DIR *folder, const char *path)
         else if (unlink(name) != 0 && errno != ENOENT)
             return ft_fail(FT_ERR_IO, "cannot remove %s: %s", name, strerror(errno));
     }
-    return FT_OK;
 }
 
 ft_status file_remove_folder(const char *path)
 {
-    DIR *folder = opendir(path);
-    if (!folder)
-        return errno == ENOENT
+    struct stat info;
+    if (lstat(path, &info) == 0 && !S_ISDIR(info.st_mode)) /* a link goes, what it names stays */
+        return unlink(path) == 0 || errno == ENOENT
                    ? FT_OK
-                   : ft_fail(FT_ERR_IO, "cannot open folder %s: %s", path, strerror(errno));
+                   : ft_fail(FT_ERR_IO, "cannot remove %s: %s", path, strerror(errno));
+    const int fd = open_anyway(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    if (fd < 0 && errno == ENOENT)
+        return FT_OK;
+    DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
+    if (!folder) {
+        const ft_status status =
+            ft_fail(FT_ERR_IO, "cannot open folder %s: %s", path, strerror(errno));
+        if (fd >= 0)
+            (void)close(fd);
+        return status;
+    }
     const ft_status status = remove_entries(folder, path);
     (void)closedir(folder);
     if (status == FT_OK && rmdir(path) != 0)

@@ -104,10 +104,26 @@ static ft_status describe_run(const char *path, FILE *to)
     return status;
 }
 
+/* A shard that lies beside its manifest is compared with it before HDF5 sees it. */
+static ft_status describe_shard(const char *path, FILE *to)
+{
+    char folder[FILE_PATH_MAX];
+    struct manifest manifest = {0};
+    ft_status status = FT_OK;
+    file_folder(folder, path);
+    if (has_entry(folder, MANIFEST_NAME))
+        status = manifest_read(&manifest, folder);
+    for (int i = 0; status == FT_OK && i < manifest.n_files; i++)
+        if (strcmp(manifest.files[i].name, file_base_name(path)) == 0)
+            status = manifest_check_file(&manifest.files[i], folder);
+    manifest_clear(&manifest);
+    return status == FT_OK ? shard_describe(path, to) : status;
+}
+
 ft_status ckpt_describe(const char *path, FILE *to)
 {
     if (!file_is_folder(path))
-        return shard_describe(path, to);
+        return describe_shard(path, to);
     if (has_entry(path, MANIFEST_NAME))
         return describe_checkpoint(path, to);
     if (has_entry(path, "checkpoints"))

@@ -21,7 +21,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -187,6 +186,7 @@ ft_status manifest_read(struct manifest *manifest, const char *folder)
     json_t *json = NULL;
     *manifest = (struct manifest){0};
     FT_TRY(file_join(path, folder, MANIFEST_NAME));
+    FT_TRY(file_check_own(path, NULL));
     FT_TRY(file_read_all(&text, &bytes, path, BYTES_MAX));
     ft_status status = check_self(text, bytes, path);
     if (status == FT_OK)
@@ -212,9 +212,10 @@ static ft_status check_nothing_besides(const struct manifest *manifest, const ch
 {
     DIR *entries = opendir(folder);
     if (!entries)
-        return ft_fail(FT_ERR_INPUT, "cannot open folder %s: %s", folder, strerror(errno));
+        return ft_fail(FT_ERR_IO, "cannot open folder %s: %s", folder, strerror(errno));
     ft_status status = FT_OK;
-    for (const struct dirent *entry; status == FT_OK && (entry = readdir(entries)) != NULL;)
+    const struct dirent *entry;
+    while (status == FT_OK && (status = file_next_entry(&entry, entries, folder)) == FT_OK && entry)
         if (strncmp(entry->d_name, "shard-", 6) == 0 && !is_listed(manifest, entry->d_name))
             status = ft_fail(FT_ERR_INPUT, "%s/%s does not belong to this checkpoint", folder,
                              entry->d_name);
@@ -224,14 +225,11 @@ static ft_status check_nothing_besides(const struct manifest *manifest, const ch
 
 static ft_status check_size(const struct manifest_file *file, const char *path)
 {
-    struct stat info;
-    if (lstat(path, &info) != 0)
-        return ft_fail(FT_ERR_INPUT, "cannot open %s: %s", path, strerror(errno));
-    if (!S_ISREG(info.st_mode))
-        return ft_fail(FT_ERR_INPUT, "%s is not a regular file", path);
-    if ((uint64_t)info.st_size != file->bytes)
+    uint64_t bytes = 0;
+    FT_TRY(file_check_own(path, &bytes));
+    if (bytes != file->bytes)
         return ft_fail(FT_ERR_INPUT, "%s has %" PRIu64 " bytes, the manifest says %" PRIu64, path,
-                       (uint64_t)info.st_size, file->bytes);
+                       bytes, file->bytes);
     return FT_OK;
 }
 

@@ -86,22 +86,29 @@ ft_status retention_list(int64_t **steps, int64_t *n, int64_t *n_corrupt, const 
     *steps = NULL;
     *n = *n_corrupt = 0;
     FT_TRY(open_folder(&entries, path, output_dir));
-    for (const struct dirent *entry; entries && (entry = readdir(entries)) != NULL;) {
+    const struct dirent *entry;
+    ft_status status = FT_OK;
+    while (entries && (status = file_next_entry(&entry, entries, path)) == FT_OK && entry) {
         const int64_t step = retention_step_of(entry->d_name);
-        *n_corrupt += strncmp(suffix_of(entry->d_name), ".corrupt", 8) == 0;
+        const char *suffix = suffix_of(entry->d_name);
+        *n_corrupt += strstr(suffix, ".corrupt") == suffix;
         if (step < 0)
             continue;
         int64_t *grown = mem_resize(*steps, (size_t)*n + 1, sizeof *grown);
         if (!grown) {
-            (void)closedir(entries);
-            FT_FREE(*steps);
-            return FT_ERR_INTERNAL;
+            status = FT_ERR_INTERNAL;
+            break;
         }
         *steps = grown;
         (*steps)[(*n)++] = step;
     }
     if (entries)
         (void)closedir(entries);
+    if (status != FT_OK) {
+        FT_FREE(*steps);
+        *n = 0;
+        return status;
+    }
     if (*n > 1)
         qsort(*steps, (size_t)*n, sizeof **steps, compare_newest_first);
     return FT_OK;
@@ -125,7 +132,8 @@ ft_status retention_purge(const char *output_dir)
     DIR *entries;
     ft_status status = FT_OK;
     FT_TRY(open_folder(&entries, path, output_dir));
-    for (const struct dirent *entry; entries && (entry = readdir(entries)) != NULL;) {
+    const struct dirent *entry;
+    while (entries && (status = file_next_entry(&entry, entries, path)) == FT_OK && entry) {
         const char *suffix = suffix_of(entry->d_name);
         if (strncmp(suffix, ".tmp.", 5) != 0 && strncmp(suffix, ".del", 4) != 0)
             continue;

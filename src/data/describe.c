@@ -9,11 +9,21 @@
 #include "data/token_set.h"
 #include "format/h5.h"
 
-/* The format attribute of a shard; false where the file is none of ours. */
+static bool has_manifest(const char *path)
+{
+    char folder[FILE_PATH_MAX], manifest[FILE_PATH_MAX];
+    file_folder(folder, path);
+    return file_join(manifest, folder, "manifest.json") == FT_OK && file_exists(manifest);
+}
+
+/* By its name where a manifest has its hash, which is looked at before HDF5 sees the file; else by
+ * the format attribute. */
 static bool is_shard(const char *path)
 {
     struct h5_file *file = NULL;
     char *format = NULL;
+    if (has_manifest(path))
+        return strncmp(file_base_name(path), "tokens-", 7) == 0;
     if (!file_is_regular(path) || h5_open(&file, path) != FT_OK)
         return false;
     const bool is_ours = h5_get_text(file, "/", "format", &format) == FT_OK &&
@@ -157,6 +167,8 @@ static ft_status print_tally(struct tally *tally, FILE *to)
 static ft_status describe_shard(struct tally *tally, const char *path, FILE *to)
 {
     struct h5_file *file = NULL;
+    if (has_manifest(path))
+        FT_TRY(token_shard_verify(path));
     FT_TRY(h5_open(&file, path));
     ft_status status = print_shard(path, file, to);
     if (status == FT_OK && h5_has(file, COLUMN_LABELS))

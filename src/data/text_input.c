@@ -10,7 +10,6 @@
 #include <poll.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -59,17 +58,16 @@ static bool is_jsonl(const char *path)
 
 static ft_status open_lines(struct lines *lines, const char *path)
 {
-    struct stat info;
     lines->fd = STDIN_FILENO;
     if (!path)
         return FT_OK;
-    lines->fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (lines->fd < 0)
-        return ft_fail(errno == EIO ? FT_ERR_IO : FT_ERR_INPUT, "cannot open %s: %s", path,
-                       strerror(errno));
-    if (fstat(lines->fd, &info) == 0 && S_ISDIR(info.st_mode))
+    if (file_is_folder(path))
         return ft_fail(FT_ERR_INPUT, "%s is a folder; name a file of texts", path);
-    return FT_OK;
+    /* a pipe is read as standard input is; that nobody writes to it yet does not block here */
+    lines->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    return lines->fd >= 0 ? FT_OK
+                          : ft_fail(errno == EIO ? FT_ERR_IO : FT_ERR_INPUT, "cannot open %s: %s",
+                                    path, strerror(errno));
 }
 
 static ft_status open_objects(struct objects *o, const char *path, const char *text_field)
@@ -147,6 +145,8 @@ static ft_status read_more(struct lines *lines, const char *name)
     do
         n = read(lines->fd, lines->data + lines->filled, lines->capacity - lines->filled);
     while (n < 0 && errno == EINTR);
+    if (n < 0 && errno == EAGAIN)
+        return FT_OK;
     if (n < 0)
         return ft_fail(FT_ERR_IO, "cannot read %s: %s", name, strerror(errno));
     lines->at_end = n == 0;

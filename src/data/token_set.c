@@ -132,6 +132,7 @@ static ft_status read_manifest(struct token_set_info *info, struct token_shard_i
     char path[FILE_PATH_MAX];
     json_t *root = NULL;
     FT_TRY(file_join(path, folder, "manifest.json"));
+    FT_TRY(file_check_own(path, NULL));
     FT_TRY(json_read_file(&root, path, manifest_max_bytes));
     ft_status status = get_manifest(info, shards, root);
     if (status != FT_OK)
@@ -237,24 +238,49 @@ static ft_status find_datasets(struct token_shard *shard, bool has_labels)
     return status;
 }
 
-static ft_status verify_shard(struct token_shard *shard, const struct token_set_wanted *wanted)
+static ft_status check_file(const char *path, const struct token_shard_info *info, bool verifies)
 {
-    int fd = -1;
     uint64_t bytes = 0;
     struct hash_value hash;
     char text[HASH_TEXT];
-    FT_TRY(file_open_read(&fd, &bytes, shard->path));
-    (void)close(fd);
-    if ((int64_t)bytes != shard->info.file_bytes)
-        return ft_fail(FT_ERR_INPUT, "%s has %llu bytes, its manifest says %lld", shard->path,
-                       (unsigned long long)bytes, (long long)shard->info.file_bytes);
-    if (wanted->verifies) {
-        FT_TRY(hash_file(&hash, NULL, shard->path));
-        hash_format(text, hash);
-        if (strcmp(text, shard->info.hash) != 0)
-            return ft_fail(FT_ERR_INPUT, "%s was damaged: its XXH3-128 is %s, its manifest says %s",
-                           shard->path, text, shard->info.hash);
+    FT_TRY(file_check_own(path, &bytes));
+    if ((int64_t)bytes != info->file_bytes)
+        return ft_fail(FT_ERR_INPUT, "%s has %llu bytes, its manifest says %lld", path,
+                       (unsigned long long)bytes, (long long)info->file_bytes);
+    if (!verifies)
+        return FT_OK;
+    FT_TRY(hash_file(&hash, NULL, path));
+    hash_format(text, hash);
+    if (strcmp(text, info->hash) != 0)
+        return ft_fail(FT_ERR_INPUT, "%s was damaged: its XXH3-128 is %s, its manifest says %s",
+                       path, text, info->hash);
+    return FT_OK;
+}
+
+ft_status token_shard_verify(const char *path)
+{
+    char folder[FILE_PATH_MAX], name[FILE_PATH_MAX];
+    struct token_set_info info;
+    struct token_shard_info *shards = NULL;
+    file_folder(folder, path);
+    ft_status status = read_manifest(&info, &shards, folder);
+    int64_t i = 0;
+    for (; status == FT_OK && i < info.n_shards; i++) {
+        status = token_shard_path(name, "", i, info.n_shards);
+        if (status == FT_OK && strcmp(name, file_base_name(path)) == 0)
+            break;
     }
+    if (status == FT_OK)
+        status = i < info.n_shards ? check_file(path, &shards[i], true)
+                                   : ft_fail(FT_ERR_INPUT, "%s/manifest.json does not list %s",
+                                             folder, file_base_name(path));
+    mem_free(shards);
+    return status;
+}
+
+static ft_status verify_shard(struct token_shard *shard, const struct token_set_wanted *wanted)
+{
+    FT_TRY(check_file(shard->path, &shard->info, wanted->verifies));
     return find_datasets(shard, wanted->max_tokens > 0 && !wanted->instruct);
 }
 

@@ -18,7 +18,6 @@
 
 #include "base/mem.h"
 #include "base/pulse.h"
-#include "base/pulse.h"
 #include "base/size.h"
 
 /* Before the first other call: no exit handler (it crashes on a full disk), no plug-ins, no locks
@@ -32,7 +31,8 @@ static ft_status start_library(void)
     if (setenv("HDF5_PLUGIN_PRELOAD", "::", 1) != 0 ||
         setenv("HDF5_USE_FILE_LOCKING", "FALSE", 1) != 0)
         return ft_fail(FT_ERR_INTERNAL, "cannot set the environment of HDF5: out of memory");
-    if (H5dont_atexit() < 0 || H5open() < 0 || H5Eset_auto2(H5E_DEFAULT, NULL, NULL) < 0)
+    if (H5dont_atexit() < 0 || H5open() < 0 || H5PLset_loading_state(0) < 0 ||
+        H5Eset_auto2(H5E_DEFAULT, NULL, NULL) < 0)
         return ft_fail(FT_ERR_INTERNAL, "the HDF5 library does not start");
     is_started = true;
     return FT_OK;
@@ -383,10 +383,10 @@ static ft_status open_view(struct view *view, const struct h5_file *file, const 
     view->set = H5Dopen2(file->id, name, H5P_DEFAULT);
     if (view->set < 0)
         return h5_fail(FT_ERR_INPUT, file, name, "cannot open the dataset");
-    view->space = H5Dget_space(view->set);
-    status = view->space < 0 ? h5_fail(FT_ERR_INPUT, file, name, "cannot read the shape") : FT_OK;
-    if (status == FT_OK)
-        status = h5_check_storage(file, name, view->set);
+    /* first of all: H5Dget_space would open the files that a virtual dataset names */
+    status = h5_check_storage(file, name, view->set);
+    if (status == FT_OK && (view->space = H5Dget_space(view->set)) < 0)
+        status = h5_fail(FT_ERR_INPUT, file, name, "cannot read the shape");
     if (status == FT_OK)
         status = check_type(file, name, view->set, type);
     if (status == FT_OK)

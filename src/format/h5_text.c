@@ -65,13 +65,13 @@ static ft_status check_texts(struct texts *t, const struct h5_file *file, const 
                              int64_t n_max, int64_t text_max)
 {
     hsize_t n = 0;
+    FT_TRY(h5_check_storage(file, name, t->set)); /* before H5Dget_space: see open_view in h5.c */
     const hid_t space = H5Dget_space(t->set);
     const bool is_row = space >= 0 && H5Sget_simple_extent_type(space) == H5S_SIMPLE &&
                         H5Sget_simple_extent_ndims(space) == 1 &&
                         H5Sget_simple_extent_dims(space, &n, NULL) == 1;
     if (space >= 0)
         (void)H5Sclose(space);
-    FT_TRY(h5_check_storage(file, name, t->set));
     if (!is_row || H5Tget_class(t->type) != H5T_STRING || H5Tis_variable_str(t->type) != 0)
         return ft_fail(FT_ERR_INPUT, "%s: %s: not a row of texts of fixed length", file->path,
                        name);

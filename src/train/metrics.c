@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buffer.h"
 #include "base/file.h"
@@ -33,6 +34,7 @@ static ft_status drop_later_lines(const char *path, int64_t last_step, bool eval
     struct buffer kept = {0};
     if (!file_exists(path))
         return FT_OK;
+    FT_TRY(file_check_own(path, NULL));
     FT_TRY(file_read_all(&text, &bytes, path, UINT64_C(1) << 34));
     ft_status status = FT_OK;
     for (char *line = text, *end; status == FT_OK && (end = strchr(line, '\n')); line = end + 1)
@@ -47,11 +49,15 @@ static ft_status drop_later_lines(const char *path, int64_t last_step, bool eval
 
 ft_status metrics_open(FILE **out, const char *path, int64_t last_step, bool evaluation_due)
 {
+    int fd = -1;
     FT_TRY(drop_later_lines(path, last_step, evaluation_due));
-    *out = fopen(path, "ae");
-    if (!*out)
-        return ft_fail(FT_ERR_IO, "cannot open %s: %s", path, strerror(errno));
-    return FT_OK;
+    FT_TRY(file_open_append(&fd, path));
+    *out = fdopen(fd, "a");
+    if (*out)
+        return FT_OK;
+    const int reason = errno;
+    (void)close(fd);
+    return ft_fail(FT_ERR_IO, "cannot open %s: %s", path, strerror(reason));
 }
 
 static ft_status flushed(FILE *file, int written)

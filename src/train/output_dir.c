@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -58,9 +59,16 @@ static ft_status take_lock(const struct comm *comm, const char *dir)
     char path[FILE_PATH_MAX];
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     FT_TRY(file_join(path, dir, ".lock"));
-    const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+    struct stat info;
+    const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
     if (fd < 0)
-        return ft_fail(FT_ERR_OUTPUT, "cannot create %s: %s", path, strerror(errno));
+        return ft_fail(FT_ERR_OUTPUT, "cannot create %s: %s", path,
+                       errno == ELOOP ? "it is a symbolic link, which is not followed"
+                                      : strerror(errno));
+    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+        (void)close(fd);
+        return ft_fail(FT_ERR_OUTPUT, "%s is not a regular file", path);
+    }
     locks[n_locks++] = fd;
     if (fcntl(fd, F_OFD_SETLK, &whole) != 0) {
         if (errno == EAGAIN || errno == EACCES)

@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "support/ckpt_world.h"
 
-static char root[64] = "/tmp/ft-damage-XXXXXX";
+static char root[64] = "/dev/shm/ft-damage-XXXXXX";
 
 static const char *at(int64_t step, const char *name)
 {
