@@ -1,4 +1,5 @@
-/** Signals that ask for a checkpoint: the handler only sets a flag. */
+/** Signals that ask for a checkpoint: the handler only sets a flag. The end of a job's time
+ * (base/deadline.h) asks in the same way. */
 #ifndef FT_BASE_SIGNALS_H
 #define FT_BASE_SIGNALS_H
 
@@ -13,7 +14,10 @@ void signals_watch(void);
 /** Whether a stop was asked for on this process. Local: agree before acting on it. */
 bool signals_stop_requested(void);
 
-/** FT_OK, or FT_STOPPED "stopped by a signal while DOING" where a stop was asked for. A local call:
+/** Who asked for it, for a message: "a signal" or "the time limit of the job". */
+const char *signals_cause(void);
+
+/** FT_OK, or FT_STOPPED "stopped by ... while DOING" where a stop was asked for. A local call:
  * in collective code it goes through agreement. */
 ft_status signals_check(const char *doing);
 

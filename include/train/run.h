@@ -9,7 +9,8 @@
  * Trains as mode and task say, going on from what output.dir holds; a finished run says so.
  * Collective; settings must agree. Holds output.dir's lock meanwhile.
  *
- * @return FT_OK; FT_STOPPED after a checkpoint on SIGTERM, SIGINT or SIGUSR1; or a failure
+ * @return FT_OK; FT_STOPPED after a checkpoint on SIGTERM, SIGINT or SIGUSR1, or shortly before
+ *         the end of the job's time; or a failure
  */
 ft_status run_train(struct comm *comm, const struct settings *settings);
 

@@ -25,7 +25,9 @@ struct trainer {
     struct ckpt_meta meta; /**< where the run is: step, position, best, loss history */
     double last_checkpoint_s;
     int64_t last_checkpoint_step;
-    FILE *metrics; /**< rank 0 */
+    double slowest_step_s; /**< of late: a tenth less with each step that is faster */
+    double checkpoint_s;   /**< what the last one took; before that, what one may take */
+    FILE *metrics;         /**< rank 0 */
     struct progress progress;
 };
 
@@ -42,7 +44,8 @@ bool trainer_is_done(const struct trainer *t);
 /**
  * Trains to the last step and leaves a checkpoint there.
  *
- * @return FT_OK; FT_STOPPED after a checkpoint on SIGTERM, SIGINT or SIGUSR1; or a failure
+ * @return FT_OK; FT_STOPPED after a checkpoint on SIGTERM, SIGINT or SIGUSR1, or shortly before
+ *         the end of the job's time; or a failure
  */
 ft_status trainer_run(struct trainer *t);
 

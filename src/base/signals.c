@@ -4,6 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/deadline.h"
+
 static volatile sig_atomic_t stop_requested;
 static volatile sig_atomic_t n_insistent;
 
@@ -27,10 +29,17 @@ void signals_watch(void)
 
 bool signals_stop_requested(void)
 {
-    return stop_requested != 0;
+    return stop_requested != 0 || deadline_is_near();
+}
+
+const char *signals_cause(void)
+{
+    return stop_requested == 0 && deadline_is_near() ? "the time limit of the job" : "a signal";
 }
 
 ft_status signals_check(const char *doing)
 {
-    return stop_requested ? ft_fail(FT_STOPPED, "stopped by a signal while %s", doing) : FT_OK;
+    return signals_stop_requested()
+               ? ft_fail(FT_STOPPED, "stopped by %s while %s", signals_cause(), doing)
+               : FT_OK;
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/cores.h"
+#include "base/deadline.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -60,6 +61,8 @@ ft_status startup_load(struct settings **out, struct comm *comm, int argc, char 
     *out = NULL;
     if (argc < 1)
         return ft_fail(FT_ERR_USAGE, "name the configuration file: RUN.cfg");
+    if (comm_rank(comm) == 0)
+        deadline_watch();
     if (comm_rank(comm) == 0)
         status = load_first(out, &text, argc, argv);
     status = comm_agree(comm, status);

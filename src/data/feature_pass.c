@@ -118,8 +118,7 @@ ft_status feature_pass_run(struct feature_pass *pass, float *data, const bool *k
     for (int kind = 0; kind < pass->model->config.L * FEATURE_POOLINGS; kind++)
         n_kinds += kinds[kind];
     for (int64_t at = 0, count; at < n; at += count) {
-        if (signals_stop_requested())
-            return ft_fail(FT_STOPPED, "stopped on request while features were being computed");
+        FT_TRY(signals_check("features were being computed"));
         count = next_batch(pass, order + at, n - at);
         FT_TRY(document_batch_fill(&pass->batch, pass->documents, pass->numbers, (int)count));
         model_hidden(pass->model, &pass->batch, take_layer, pass);

@@ -284,8 +284,7 @@ static ft_status run(struct trainer *t, struct mlp_head_report *report)
     *report = (struct mlp_head_report){0};
     keep(t);
     for (int epoch = 1; epoch <= t->hyper->epochs; epoch++) {
-        if (signals_stop_requested())
-            return ft_fail(FT_STOPPED, "stopped by a signal while the head was trained");
+        FT_TRY(signals_check("the head was trained"));
         report->epochs = epoch;
         report->loss = train_epoch(t, epoch);
         const double judged = t->validation->n > 0 ? validate(t) : 0.0;

@@ -125,8 +125,7 @@ static ft_status try_choice(struct search *s, const struct feature_choice *choic
     const double *l2 = &s->settings->transfer.l2;
     const bool is_open = *l2 == L2_AUTO;
     const double started = timer_now();
-    if (signals_stop_requested())
-        return ft_fail(FT_STOPPED, "stopped by a signal while the head was chosen");
+    FT_TRY(signals_check("the head was chosen"));
     FT_TRY(read_rows(s, choice));
     FT_TRY(design_create_dense(&design, s->x, s->rows.n, feature_choice_width(choice, s->config),
                                true));

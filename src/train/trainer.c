@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/deadline.h"
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -124,6 +125,20 @@ static ft_status check_replicas(struct trainer *t)
     return replica_check(t->session->comm, parts, sizeof parts / sizeof *parts, t->meta.step);
 }
 
+/* The time that a stop takes: the step under way and its checkpoint, with caution. */
+static void expect_stop(const struct trainer *t)
+{
+    static const double caution = 1.5;
+    deadline_need(caution * (t->slowest_step_s + t->checkpoint_s));
+}
+
+/* Before the first checkpoint: as if all ranks together wrote 200 MB/s. */
+static double guess_checkpoint_s(const struct trainer *t)
+{
+    const int n_ranks = comm_size(t->session->comm);
+    return (double)ckpt_predict_bytes(t->session->model->trainable, n_ranks, t->total_steps) / 2e8;
+}
+
 ft_status trainer_checkpoint(struct trainer *t)
 {
     const struct settings *s = t->session->settings;
@@ -137,10 +152,12 @@ ft_status trainer_checkpoint(struct trainer *t)
     timers_stop(&t->session->timers, PHASE_CHECKPOINT);
     t->last_checkpoint_s = timer_now();
     t->last_checkpoint_step = t->meta.step;
+    t->checkpoint_s = t->last_checkpoint_s - started;
+    expect_stop(t);
     progress_break(&t->progress);
     log_info("checkpoint of step %lld written in %.2f s (%.1f %% of it to compare the ranks)",
-             (long long)t->meta.step, t->last_checkpoint_s - started,
-             100.0 * (checked - started) / (t->last_checkpoint_s - started));
+             (long long)t->meta.step, t->checkpoint_s,
+             100.0 * (checked - started) / t->checkpoint_s);
     return FT_OK;
 }
 
@@ -219,7 +236,7 @@ bool trainer_is_done(const struct trainer *t)
     return t->meta.step >= t->total_steps || patience_is_over(t);
 }
 
-/* Whether a signal has come to any rank by now. Collective. */
+/* Whether any rank was asked to stop by now. Collective. */
 static bool stop_is_wanted(const struct trainer *t)
 {
     int64_t wanted = signals_stop_requested();
@@ -244,7 +261,7 @@ static ft_status write_step(struct trainer *t, const struct step_metrics *m)
 }
 
 /*
- * What is due after a step: evaluation, checkpoint. A signal puts the evaluation off: the
+ * What is due after a step: evaluation, checkpoint. A stop puts the evaluation off: the
  * checkpoint says so, and the run that goes on begins with it. *done: that was the last step, and
  * all of it.
  */
@@ -263,7 +280,7 @@ static ft_status follow_up(bool *done, struct trainer *t, bool stop, bool wants_
         FT_TRY(trainer_checkpoint(t));
         stop = stop_is_wanted(t) && !*done;
     }
-    return stop ? ft_fail(FT_STOPPED, "stopped by a signal after step %lld of %lld",
+    return stop ? ft_fail(FT_STOPPED, "stopped by %s after step %lld of %lld", signals_cause(),
                           (long long)step, (long long)t->total_steps)
                 : FT_OK;
 }
@@ -281,6 +298,8 @@ static ft_status advance(bool *done, struct trainer *t, int64_t step)
         (void)ft_fail(status, "%s", text);
     }
     FT_TRY(status);
+    t->slowest_step_s = fmax(out.metrics.seconds, 0.9 * t->slowest_step_s);
+    expect_stop(t);
     t->meta.loss[step - 1] = out.metrics.loss;
     t->meta.n_loss = step;
     progress_step(&t->progress, &out.metrics);
@@ -304,6 +323,7 @@ ft_status trainer_run(struct trainer *t)
     progress_start(&t->progress, t->meta.step, t->total_steps, is_first);
     t->last_checkpoint_s = timer_now();
     t->last_checkpoint_step = t->meta.step;
+    t->checkpoint_s = guess_checkpoint_s(t);
     t->meta.evaluation_due = t->meta.evaluation_due && evaluation_is_due(t, t->meta.step);
     bool done = trainer_is_done(t);
     ft_status status = FT_OK;

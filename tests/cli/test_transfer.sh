@@ -167,7 +167,7 @@ kill -USR1 $job
 wait $job
 code=$?
 [ $code -eq 75 ] || fail "a signal ends with $code"
-says "stopped on request while features were being computed"
+says "stopped by a signal while features were being computed"
 [ "$(n_parts cache-signal)" -ge 1 ] && [ ! -e signal/head.h5 ] || fail "after the signal: parts and head"
 run 2 signal $validated || fail "after the signal: $?"
 says "training data: all 120 texts reused"
