@@ -2,7 +2,7 @@
 # What the batch scripts of this folder share; they source it. It is no job of its own.
 #
 # What you may set in the environment of sbatch:
-#     FINETUNE_HOME      the checkout                   (default: the folder that sbatch was called in)
+#     FINETUNE_HOME      the checkout                   (default: the one whose slurm/*.sbatch was submitted)
 #     FINETUNE           the program                    (default: build/finetune of the checkout)
 #     FINETUNE_LAUNCHER  mpirun, or srun (needs Slurm's pmix; transfer.sbatch: always mpirun)  (default: mpirun)
 #
@@ -18,7 +18,6 @@
 # A job that Slurm takes its nodes from for another one (preemption) always goes back into the queue, one
 # that scancel ends never.
 
-home=${FINETUNE_HOME:-${SLURM_SUBMIT_DIR:-.}}
 program=${FINETUNE:-$home/build/finetune}
 most_starts_without_progress=3
 

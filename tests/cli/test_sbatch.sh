@@ -34,6 +34,7 @@ cat >bin/scontrol <<'END'
 #!/bin/bash
 if [ "$1" = show ]; then
     echo "JobId=$4 EndTime=2026-01-01T00:00:00 PreemptTime=$(cat preempted 2>/dev/null || echo None) Reason=None"
+    [ -e command ] && echo "   Command=$(cat command)"
     exit
 fi
 echo "$*" >>requeued
@@ -255,7 +256,11 @@ for name in finetune transfer prepare evaluate; do
     grep -q "this is a batch job: sbatch slurm/$name.sbatch run.cfg" job.log || fail "$name: not told how"
     FINETUNE_HOME=$work bash "$3/slurm/$name.sbatch" run.cfg >job.log 2>&1
     [ $? -eq 64 ] || fail "$name: no common.sh is no usage error"
-    grep -q "no slurm/common.sh in $work: call sbatch from the top" job.log || fail "$name: not told where"
+    grep -q "no slurm/common.sh in $work: set FINETUNE_HOME" job.log || fail "$name: not told where"
+    echo 0 >code
+    echo "$3/slurm/$name.sbatch run.cfg" >command # as submitted from a folder elsewhere
+    env -u FINETUNE_HOME bash "$3/slurm/$name.sbatch" run.cfg >job.log 2>&1 || fail "$name: only from the checkout"
+    rm command
 done
 afresh
 SLURM_JOB_NUM_NODES=2 start
