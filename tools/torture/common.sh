@@ -53,7 +53,7 @@ references() {
 # done. VICTIMS: a function that prints the processes of a folder's run of which one is hit.
 disturb() {
     local np=$((2 + RANDOM % 3)) dir=run-$tried pids code attempt
-    run "$np" "$dir" &
+    run "$np" "$dir" 2>/dev/null & # bash would say that it was killed
     local job=$!
     pause "${seconds[$np]}"
     mapfile -t pids < <("$3" "$dir")

@@ -1,10 +1,10 @@
-# soak [20]       so many starts of one run, 100 steps with 10 checkpoints each; then 2,000 steps with 200 checkpoints
-#                 in one process, some ten minutes: no growth of memory (under 1 MB an hour), open files, left files,
-#                 shared memory
+# soak [20 [2000]] so many starts of one run, 100 steps with 10 checkpoints each; then so many steps with a checkpoint
+#                 every 10 in one process, some ten minutes: no growth of memory (under 1 MB an hour), open files,
+#                 left files, shared memory
 small_run
-left_files() { # that outlive a job where nothing cleans up
-    find /dev/shm /tmp -maxdepth 1 \( -name "*finetune*" -o -name "ft-*" -o -name "vader_segment*" \) | wc -l
-}
+# what jobs leave behind: Open MPI's files in memory and elsewhere lie here
+mkdir left
+export TMPDIR=$work/left OMPI_MCA_btl_vader_backing_directory=$work/left
 # sample DIR: seconds, process, resident KiB, open files of each rank, until the run is over
 sample() {
     local pid begin=$EPOCHREALTIME
@@ -35,7 +35,21 @@ growth() {
 }
 files_of() { find "$1" -mindepth 1 | sed "s|^$1/||; s/step-[0-9]*/step/" | sort | uniq -c; }
 
-before=$(left_files)
+# long_process STEPS
+long_process() {
+    local slope early late took
+    run 2 long training.max_steps="$1" checkpoint.every_steps=10 training.global_batch=700 training.micro_batch=64 \
+        training.eval_every=500 &
+    job=$!
+    sample long >samples
+    wait $job || lose long "code $?"
+    tried=$((tried + 1))
+    read -r slope early late took <<<"$(growth samples)"
+    echo "one process: $took s, memory $slope MB an hour, open files $early in the first half, $late in the second"
+    awk -v s="$slope" 'BEGIN { exit !(s < 1) }' || lose long "memory grows"
+    [ "$late" -le "$early" ] || lose long "open files grow"
+}
+
 for ((n = 1; n <= ${1:-20}; n++)); do
     run 2 starts training.max_steps=$((100 * n)) checkpoint.every_steps=10 || lose starts "code $?"
     tried=$((tried + 1))
@@ -45,14 +59,7 @@ done
 files_of starts | diff files.first - || lose starts "the folder holds other files than after the first start"
 echo "memory of a rank over the starts: $(sort -u memory | tr '\n' ' ')"
 
-run 2 long training.max_steps=2000 checkpoint.every_steps=10 training.global_batch=700 training.micro_batch=64 \
-    training.eval_every=500 &
-job=$!
-sample long >samples
-wait $job || lose long "code $?"
-tried=$((tried + 1))
-read -r slope early late took <<<"$(growth samples)"
-echo "one process: $took s, memory $slope MB an hour, open files $early in the first half, $late in the second"
-awk -v s="$slope" 'BEGIN { exit !(s < 1) }' || lose long "memory grows"
-[ "$late" -le "$early" ] || lose long "open files grow"
-[ "$(left_files)" -le "$before" ] || lose long "files are left in /tmp or /dev/shm"
+[ "${2:-2000}" -eq 0 ] || long_process "${2:-2000}"
+left=$(find left -not -type d)
+echo "files left behind: ${left:-none}"
+[ -z "$left" ] || lose starts "files are left behind"
