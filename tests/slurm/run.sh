@@ -18,7 +18,7 @@ fi
 unset TMPDIR                     # nodes have their own
 unset OMP_NUM_THREADS            # the scripts' business
 export FINETUNE=$finetune FINETUNE_HOME=$source
-steps=1200 # of a run that is to be interrupted: some ten seconds of two idle cores
+steps=800 # of a run that is to be interrupted: some ten seconds of two idle cores
 
 trap '"$here/cluster.sh" down; rm -rf "$work"' EXIT
 [ "$group" = crash ] && export FT_SLURM_TIMEOUT=30
