@@ -1,36 +1,59 @@
 #!/bin/bash
-# A real Slurm cluster on one Debian machine, for tests: node1 and node2, four CPUs each.
+# A real Slurm cluster on one Debian machine, for tests: node1 to node4, four CPUs each.
 #
-#     tests/slurm/cluster.sh up      starts it (again); installs what is missing; as root
-#     tests/slurm/cluster.sh env     prints what a shell needs: eval "$(tests/slurm/cluster.sh env)"
-#     tests/slurm/cluster.sh down    stops it and removes its folder
+#     tests/slurm/cluster.sh install       Slurm's and munge's packages, where they are missing; as root
+#     tests/slurm/cluster.sh can           whether this machine can run one: 0, or 1 and what it lacks
+#     tests/slurm/cluster.sh up            starts it (again); as root
+#     tests/slurm/cluster.sh env           prints what a shell needs: eval "$(tests/slurm/cluster.sh env)"
+#     tests/slurm/cluster.sh crash NODE    as if its power had failed: all its processes are gone at once
+#     tests/slurm/cluster.sh boot NODE     starts it again
+#     tests/slurm/cluster.sh down          stops it and removes its folder
 #
 # Each node is a slurmd in namespaces of its own: host name, processes, /dev/shm, /etc/hosts. All sockets
 # are on the loopback. Nothing is written outside the folder below; a Slurm of the machine is left alone.
+# Partitions: main; scavenger and bare, whose jobs give way to those of main, with 30 s of grace and without.
+#
+# Environment: FT_SLURM_DIR, FT_SLURM_NODES (4), FT_SLURM_TIMEOUT (60): seconds until a silent node is down.
 set -euo pipefail
 
 folder=${FT_SLURM_DIR:-/run/finetune-slurm}
-nodes=(node1 node2)
+nodes=()
+for ((i = 1; i <= ${FT_SLURM_NODES:-4}; i++)); do nodes+=("node$i"); done
 cpus=4
 controller_port=17910 # node i listens on the i-th port after it
 PATH=$PATH:/usr/sbin:/sbin
+
+export SLURM_CONF=$folder/slurm.conf
 
 die() {
     echo "cluster.sh: $*" >&2
     exit 1
 }
 
-install_missing() {
-    local pair missing=()
+# the packages that are missing
+missing() {
+    local pair
     for pair in slurmctld:slurmctld slurmd:slurmd sbatch:slurm-client munged:munge ps:procps; do
-        command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
+        command -v "${pair%%:*}" >/dev/null || echo "${pair##*:}"
     done
-    [ ${#missing[@]} -eq 0 ] && return
-    command -v apt-get >/dev/null || die "no apt here: install what holds these: ${missing[*]}"
+}
+
+install_missing() {
+    local packages
+    mapfile -t packages < <(missing)
+    [ ${#packages[@]} -eq 0 ] && return
+    command -v apt-get >/dev/null || die "no apt here: install what holds these: ${packages[*]}"
     export DEBIAN_FRONTEND=noninteractive
-    apt-get -qq update || die "apt-get update failed"
-    apt-get -qq install -y --no-install-recommends "${missing[@]}" ||
-        die "apt-get cannot install ${missing[*]}"
+    apt-get -qq install -y --no-install-recommends "${packages[@]}" ||
+        { apt-get -qq update && apt-get -qq install -y --no-install-recommends "${packages[@]}"; } ||
+        die "apt-get cannot install ${packages[*]}"
+}
+
+can() {
+    [ "$(id -u)" = 0 ] || die "needs root, for the nodes' namespaces"
+    [ -z "$(missing)" ] || die "no Slurm here: $(missing | tr '\n' ' ')missing; tests/slurm/cluster.sh install"
+    unshare --uts --pid --mount --ipc --fork --mount-proc true 2>/dev/null ||
+        die "this machine allows no namespaces (unshare: CAP_SYS_ADMIN)"
 }
 
 # is_running NAME COMMAND: the process in run/NAME.pid lives and is that program
@@ -85,13 +108,20 @@ MpiDefault=none
 JobRequeue=1
 ReturnToService=2
 KillWait=10
-SlurmdTimeout=60
+SlurmdTimeout=${FT_SLURM_TIMEOUT:-60}
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+SlurmctldParameters=preempt_send_user_signal
 CONF
     for ((i = 0; i < ${#nodes[@]}; i++)); do
         echo "NodeName=${nodes[i]} NodeHostname=${nodes[i]} NodeAddr=127.0.0.1" \
             "Port=$((controller_port + 1 + i)) CPUs=$cpus RealMemory=2000"
     done >>"$folder/slurm.conf"
-    echo "PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP" >>"$folder/slurm.conf"
+    cat >>"$folder/slurm.conf" <<CONF
+PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=10 PreemptMode=OFF
+PartitionName=scavenger Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=1 PreemptMode=REQUEUE GraceTime=30
+PartitionName=bare Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=1 PreemptMode=REQUEUE GraceTime=0
+CONF
     echo "CgroupAutomount=no" >"$folder/cgroup.conf"
     # the other fences of Slurm 22.05 now and then let a rank out of MPI_Init before its peers are ready
     echo "PMIxCollFence=ring" >"$folder/mpi.conf"
@@ -131,7 +161,7 @@ start_node() {
 wait_for_nodes() {
     local i
     for ((i = 0; i < 150; i++)); do
-        [ "$(sinfo -h -N -o '%t' 2>/dev/null | grep -c '^idle$')" -eq ${#nodes[@]} ] && return
+        [ "$(sinfo -h -N -p main -o '%t' 2>/dev/null | grep -c '^idle$')" -eq ${#nodes[@]} ] && return
         sleep 0.2
     done
     sinfo -N >&2 || true
@@ -139,16 +169,11 @@ wait_for_nodes() {
 }
 
 up() {
-    [ "$(id -u)" = 0 ] || die "needs root, for the nodes' namespaces"
-    install_missing
-    unshare --uts --pid --mount --ipc --fork --mount-proc true 2>/dev/null ||
-        die "this machine allows no namespaces (unshare: CAP_SYS_ADMIN)"
+    can
     down
     install -d -m 755 "$folder" "$folder"/{run,log,state,spool,tmp}
     write_configuration
     start_munge
-    SLURM_CONF=$folder/slurm.conf
-    export SLURM_CONF
     slurmctld || die "slurmctld does not start; see $folder/log"
     local node
     for node in "${nodes[@]}"; do start_node "$node"; done
@@ -157,8 +182,11 @@ up() {
 }
 
 down() {
-    local node
-    for node in "${nodes[@]}"; do stop "$node" unshare KILL; done
+    local file
+    for file in "$folder"/run/node*.pid; do
+        file=${file##*/}
+        stop "${file%.pid}" unshare KILL
+    done
     stop slurmctld slurmctld TERM
     stop munged munged TERM
     [ ! -e "$folder" ] || [ -e "$folder/slurm.conf" ] || die "$folder is no cluster of ours"
@@ -173,8 +201,12 @@ environment() {
 }
 
 case ${1:-} in
+install) install_missing ;;
+can) can ;;
 up) up ;;
 down) down ;;
 env) environment ;;
-*) die "usage: cluster.sh up|env|down" ;;
+crash) stop "$2" unshare KILL ;;
+boot) start_node "$2" ;;
+*) die "usage: cluster.sh install|can|up|env|crash NODE|boot NODE|down" ;;
 esac
