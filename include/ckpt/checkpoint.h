@@ -135,6 +135,12 @@ ft_status ckpt_read_base_hash(char out[HASH_TEXT], const char *checkpoint_dir);
  */
 ft_status ckpt_set_best(struct comm *c, const char *output_dir, int64_t step);
 
+/**
+ * As ckpt_set_best, for a run that goes on: it may have died between the checkpoint that says which
+ * step is best and the link. Nothing where that step's folder is gone. Collective.
+ */
+ft_status ckpt_restore_best(struct comm *c, const char *output_dir, int64_t step);
+
 /** Whether path is something ckpt_describe can describe. Not collective. */
 bool ckpt_recognises(const char *path);
 

@@ -29,6 +29,29 @@
  */
 ft_status json_parse(json_t **out, const char *text, size_t bytes, const char *name);
 
+/**
+ * What json_parse stands on: json_loadb, which without memory may say that the text is bad, or give
+ * a document that lacks some of it. Here that is FT_ERR_INTERNAL.
+ *
+ * @param[in]  flags of jansson
+ * @param[out] error what is wrong with the text
+ * @return FT_OK; FT_ERR_INPUT, without a message; FT_ERR_INTERNAL (memory)
+ */
+ft_status json_load(json_t **out, const char *text, size_t bytes, size_t flags,
+                    json_error_t *error);
+
+/**
+ * The text of a value that was built, ended by a zero byte. A value that lacks something for want
+ * of memory, in any call since this thread's last json_load or json_print, is not printed: builders
+ * need not look at each result.
+ *
+ * @param[out] out   gives the text (free); NULL on failure
+ * @param[in]  value NULL where not even that could be built
+ * @param[in]  what  named in the message
+ * @return FT_OK, FT_ERR_INPUT (a text in it is no UTF-8), FT_ERR_INTERNAL (memory)
+ */
+ft_status json_print(char **out, const json_t *value, size_t flags, const char *what);
+
 /** As json_parse for a regular file of at most max_bytes. */
 ft_status json_read_file(json_t **out, const char *path, uint64_t max_bytes);
 

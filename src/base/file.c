@@ -375,6 +375,8 @@ ft_status file_absolute(char out[FILE_PATH_MAX], const char *path)
 {
     char here[FILE_PATH_MAX];
     char *resolved = realpath(path, NULL);
+    if (!resolved && errno == ENOMEM) /* a name that is not resolved is another name */
+        return ft_fail(FT_ERR_INTERNAL, "out of memory: the path %s", path);
     if (resolved) {
         const int n = snprintf(out, FILE_PATH_MAX, "%s", resolved);
         free(resolved);

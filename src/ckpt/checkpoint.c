@@ -390,10 +390,14 @@ ft_status ckpt_newest(const char *output_dir, int64_t *step)
         char folder[FILE_PATH_MAX];
         struct manifest manifest = {0};
         status = retention_step_folder(folder, output_dir, steps[i]);
-        if (status == FT_OK && verify_local(&manifest, folder) == FT_OK)
+        if (status == FT_OK)
+            status = verify_local(&manifest, folder);
+        if (status == FT_OK)
             *step = steps[i];
-        else if (status == FT_OK)
+        else if (status == FT_ERR_INPUT) { /* as in try_candidates */
             log_warn("checkpoint of step %" PRId64 " is not valid: %s", steps[i], ft_error_text());
+            status = FT_OK;
+        }
         manifest_clear(&manifest);
     }
     mem_free(steps);
@@ -525,6 +529,18 @@ ft_status ckpt_read_base_hash(char out[HASH_TEXT], const char *checkpoint_dir)
         memcpy(out, meta.model_hash, HASH_TEXT);
     ckpt_meta_clear(&meta);
     return status;
+}
+
+ft_status ckpt_restore_best(struct comm *c, const char *output_dir, int64_t step)
+{
+    char folder[FILE_PATH_MAX];
+    ft_status status = FT_OK;
+    if (comm_rank(c) == 0 && retention_best(output_dir) != step) {
+        status = retention_step_folder(folder, output_dir, step);
+        if (status == FT_OK && file_is_folder(folder))
+            status = retention_set_best(output_dir, step);
+    }
+    return comm_agree(c, status);
 }
 
 ft_status ckpt_set_best(struct comm *c, const char *output_dir, int64_t step)

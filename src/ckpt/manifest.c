@@ -52,7 +52,7 @@ void manifest_clear(struct manifest *manifest)
     FT_FREE(manifest->files);
 }
 
-/* Gives the JSON object, or NULL when memory is exhausted. */
+/* Gives the JSON object; NULL or less than all of it when memory is exhausted: json_print tells. */
 static json_t *to_json(const struct manifest *manifest)
 {
     json_t *slices = json_array(), *files = json_array();
@@ -86,10 +86,11 @@ ft_status manifest_write(const struct manifest *manifest, const char *folder)
     char path[FILE_PATH_MAX], hash[HASH_TEXT];
     FT_TRY(file_join(path, folder, MANIFEST_NAME));
     json_t *json = to_json(manifest);
-    char *dump = json ? json_dumps(json, JSON_INDENT(1)) : NULL;
-    char *text = dump ? mem_alloc(strlen(dump) + 2, 1) : NULL;
-    ft_status status = text ? FT_OK : ft_fail(FT_ERR_INTERNAL, "out of memory for %s", path);
-    if (text) {
+    char *dump = NULL, *text = NULL;
+    ft_status status = json_print(&dump, json, JSON_INDENT(1), path);
+    if (status == FT_OK)
+        status = FT_ALLOC(text, strlen(dump) + 2);
+    if (status == FT_OK) {
         const size_t bytes = (size_t)sprintf(text, "%s\n", dump);
         char *digits = find_digits(text, bytes);
         if (digits) {

@@ -148,14 +148,14 @@ ft_status retention_purge(const char *output_dir)
     return status;
 }
 
-static bool is_complete(const char *folder)
+static ft_status check_complete(const char *folder)
 {
     struct manifest manifest;
     ft_status status = manifest_read(&manifest, folder);
     if (status == FT_OK)
         status = manifest_check_sizes(&manifest, folder);
     manifest_clear(&manifest);
-    return status == FT_OK;
+    return status;
 }
 
 static ft_status delete_step(const char *output_dir, int64_t step)
@@ -181,7 +181,8 @@ ft_status retention_apply(const char *output_dir, int keep)
     int64_t n_old = 0; /* complete ones to delete, gathered at the front of steps, newest first */
     for (int64_t i = 0; status == FT_OK && i < n; i++) {
         status = retention_step_folder(path, output_dir, steps[i]);
-        if (status == FT_OK && is_complete(path) && ++n_complete > n_kept && steps[i] != best)
+        if (status == FT_OK && check_complete(path) == FT_OK && ++n_complete > n_kept &&
+            steps[i] != best)
             steps[n_old++] = steps[i];
     }
     while (status == FT_OK && n_old > 0)
@@ -215,9 +216,9 @@ ft_status retention_set_best(const char *output_dir, int64_t step)
     FT_TRY(file_join(link, output_dir, "best"));
     FT_TRY(file_join(temporary, output_dir, "best.tmp"));
     (void)snprintf(target, sizeof target, "checkpoints/%s%08" PRId64, prefix, step);
-    if (!is_complete(path))
-        return ft_fail_within(FT_ERR_INPUT, "no checkpoint of step %" PRId64 " for the link best",
-                              step);
+    const ft_status status = check_complete(path);
+    if (status != FT_OK)
+        return ft_fail_within(status, "no checkpoint of step %" PRId64 " for the link best", step);
     if (unlink(temporary) != 0 && errno != ENOENT)
         return ft_fail(FT_ERR_IO, "cannot remove %s: %s", temporary, strerror(errno));
     if (symlink(target, temporary) != 0)

@@ -6,12 +6,13 @@
 #include "base/signals.h"
 #include "cli/startup.h"
 #include "cli/verbs.h"
+#include "format/json.h"
 #include "train/run_evaluate.h"
 #include "train/scores.h"
 
-static ft_status print_line(char *line)
+static ft_status print_line(const char *line)
 {
-    const bool failed = !line || printf("%s\n", line) < 0 || fflush(stdout) != 0;
+    const bool failed = printf("%s\n", line) < 0 || fflush(stdout) != 0;
     if (failed)
         return ft_fail(FT_ERR_IO, "cannot write to standard output");
     return FT_OK;
@@ -30,9 +31,11 @@ static ft_status print_scores(const struct scores *scores, double loss, const ch
     json_t *json = NULL;
     FT_TRY(scores_print(stderr, scores, names));
     FT_TRY(scores_to_json(&json, scores, loss, names));
-    char *line = json_dumps(json, 0);
+    char *line = NULL;
+    ft_status status = json_print(&line, json, 0, "result of the evaluation");
     json_decref(json);
-    const ft_status status = print_line(line);
+    if (status == FT_OK)
+        status = print_line(line);
     free(line);
     return status;
 }

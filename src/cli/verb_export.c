@@ -1,4 +1,3 @@
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,6 +5,7 @@
 #include "cli/options.h"
 #include "cli/verbs.h"
 #include "format/gguf.h"
+#include "format/json.h"
 #include "train/export.h"
 
 /* The words of --type; those of the other format's world are understood too. */
@@ -117,10 +117,11 @@ static ft_status print_report(const struct export_request *r, const struct expor
                   "type", ggml_type_name(r->type), "logits", (json_int_t)report->n_logits,
                   "largest_difference", report->difference, "largest_logit", report->largest,
                   "rms_difference", report->mean_difference, "rms_logit", report->mean);
-    char *line = json ? json_dumps(json, 0) : NULL;
+    char *line = NULL;
+    const ft_status status =
+        json_print(&line, json, 0, "the line about the export (all of it was written)");
     json_decref(json);
-    if (!line)
-        return ft_fail(FT_ERR_USAGE, "%s is written, but its name is no UTF-8", r->out);
+    FT_TRY(status);
     const bool failed = printf("%s\n", line) < 0 || fflush(stdout) != 0;
     free(line);
     return failed ? ft_fail(FT_ERR_IO, "cannot write to standard output") : FT_OK;

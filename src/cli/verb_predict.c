@@ -1,4 +1,3 @@
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "base/signals.h"
 #include "cli/options.h"
 #include "cli/verbs.h"
+#include "format/json.h"
 #include "train/classify.h"
 #include "train/continuation.h"
 #include "train/predict.h"
@@ -27,11 +27,12 @@ struct writer {
 static ft_status add_name(struct writer *w, int k, const char *name)
 {
     json_t *json = json_string(name);
-    char *text = json ? json_dumps(json, JSON_ENCODE_ANY) : NULL;
+    char *text = NULL;
+    ft_status status = json_print(&text, json, 0, "name of a label");
     json_decref(json);
     w->first[k] = (int64_t)w->names.used;
-    const ft_status status = text ? buffer_append(&w->names, text, strlen(text) + 1)
-                                  : ft_fail(FT_ERR_INTERNAL, "out of memory: names of labels");
+    if (status == FT_OK)
+        status = buffer_append(&w->names, text, strlen(text) + 1);
     free(text);
     return status;
 }
@@ -113,12 +114,12 @@ static ft_status hear_end(void *context, int64_t n_tokens, bool is_complete)
         return say("\n", 1);
     json_t *json = json_pack("{s:s%, s:I, s:b}", "continuation", s->text.used ? s->text.data : "",
                              s->text.used, "tokens", (json_int_t)n_tokens, "complete", is_complete);
-    char *line = json ? json_dumps(json, 0) : NULL;
+    char *line = NULL;
+    ft_status status = json_print(&line, json, 0, "continuation");
     json_decref(json);
     s->text.used = 0;
-    if (!line)
-        return ft_fail(FT_ERR_INTERNAL, "out of memory: continuation");
-    ft_status status = say(line, strlen(line));
+    if (status == FT_OK)
+        status = say(line, strlen(line));
     free(line);
     return status == FT_OK ? say("\n", 1) : status;
 }

@@ -1,6 +1,7 @@
 #include "data/record_text.h"
 
 #include "base/utf8.h"
+#include "format/json.h"
 
 const char *json_type_name(const json_t *value)
 {
@@ -23,12 +24,12 @@ ft_status record_check_utf8(const struct source *file, int64_t offset, const cha
 ft_status record_parse_json(json_t **line, const struct record *record)
 {
     json_error_t error;
-    *line = json_loadb(record->data, record->bytes,
-                       JSON_DECODE_ANY | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL |
-                           JSON_DECODE_INT_AS_REAL,
-                       &error);
-    if (*line)
-        return FT_OK;
+    const ft_status status = json_load(line, record->data, record->bytes,
+                                       JSON_DECODE_ANY | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL |
+                                           JSON_DECODE_INT_AS_REAL,
+                                       &error);
+    if (status != FT_ERR_INPUT)
+        return status;
     const int64_t at = error.position > 0 ? error.position - 1 : 0;
     return source_fail(record->file, record->offset + at, "invalid JSON: %s", error.text);
 }

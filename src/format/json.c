@@ -1,6 +1,7 @@
 #include "format/json.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buffer.h"
@@ -72,12 +73,58 @@ static ft_status widen_integers(struct buffer *out, const char *text, size_t byt
     return buffer_append(out, text + copied, bytes - copied);
 }
 
+/* jansson does not look at all of its allocations: a string may lose letters, a list elements. */
+static _Thread_local bool memory_failed;
+
+static void *allocate(size_t bytes)
+{
+    void *block = malloc(bytes);
+    memory_failed = memory_failed || !block;
+    return block;
+}
+
+__attribute__((constructor)) static void watch_memory(void)
+{
+    json_set_alloc_funcs(allocate, free);
+}
+
+/* Whether memory was short since the last call. */
+static bool take_memory_failure(void)
+{
+    const bool failed = memory_failed;
+    memory_failed = false;
+    return failed;
+}
+
+ft_status json_load(json_t **out, const char *text, size_t bytes, size_t flags, json_error_t *error)
+{
+    (void)take_memory_failure();
+    *out = json_loadb(text, bytes, flags, error);
+    if (take_memory_failure()) {
+        json_decref(*out);
+        *out = NULL;
+        return ft_fail(FT_ERR_INTERNAL, "out of memory: JSON text of %zu bytes", bytes);
+    }
+    return *out ? FT_OK : FT_ERR_INPUT;
+}
+
+ft_status json_print(char **out, const json_t *value, size_t flags, const char *what)
+{
+    *out = value ? json_dumps(value, flags | JSON_ENCODE_ANY) : NULL;
+    const bool failed = take_memory_failure();
+    if (*out && !failed)
+        return FT_OK;
+    free(*out);
+    *out = NULL;
+    return failed ? ft_fail(FT_ERR_INTERNAL, "out of memory: %s", what)
+                  : ft_fail(FT_ERR_INPUT, "%s cannot be written: a text in it is no UTF-8", what);
+}
+
 static ft_status fail_parse(const json_error_t *error, const char *name)
 {
-    const enum json_error_code code = json_error_code(error);
-    return ft_fail(code == json_error_out_of_memory ? FT_ERR_INTERNAL : FT_ERR_INPUT,
-                   "%s: line %d, column %d: %s%s", name, error->line, error->column, error->text,
-                   code == json_error_invalid_utf8 ? " (not UTF-8)" : "");
+    return ft_fail(FT_ERR_INPUT, "%s: line %d, column %d: %s%s", name, error->line, error->column,
+                   error->text,
+                   json_error_code(error) == json_error_invalid_utf8 ? " (not UTF-8)" : "");
 }
 
 ft_status json_parse(json_t **out, const char *text, size_t bytes, const char *name)
@@ -85,16 +132,15 @@ ft_status json_parse(json_t **out, const char *text, size_t bytes, const char *n
     const size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY;
     json_error_t error;
     FT_TRY(check_depth(text, bytes, name));
-    *out = json_loadb(text, bytes, flags, &error);
-    if (!*out && json_error_code(&error) == json_error_numeric_overflow) {
+    ft_status status = json_load(out, text, bytes, flags, &error);
+    if (status == FT_ERR_INPUT && json_error_code(&error) == json_error_numeric_overflow) {
         struct buffer wide = {0};
-        const ft_status status = widen_integers(&wide, text, bytes);
+        status = widen_integers(&wide, text, bytes);
         if (status == FT_OK)
-            *out = json_loadb(wide.data, wide.used, flags, &error);
+            status = json_load(out, wide.data, wide.used, flags, &error);
         buffer_clear(&wide);
-        FT_TRY(status);
     }
-    return *out ? FT_OK : fail_parse(&error, name);
+    return status == FT_ERR_INPUT ? fail_parse(&error, name) : status;
 }
 
 ft_status json_read_file(json_t **out, const char *path, uint64_t max_bytes)

@@ -323,28 +323,31 @@ static ft_status make_header(char **out, size_t *bytes, const struct safetensors
                              int n)
 {
     uint64_t end = 0;
-    int failed = 0;
+    char *text = NULL;
     json_t *header = json_pack("{s:{s:s}}", "__metadata__", "format", "pt");
     for (int i = 0; i < n; i++) {
         const uint64_t begin = end;
         json_t *shape = json_array();
         for (int d = 0; d < entries[i].n_dims; d++)
-            failed |= json_array_append_new(shape, json_integer(entries[i].dims[d]));
+            (void)json_array_append_new(shape, json_integer(entries[i].dims[d]));
         end += data_bytes(&entries[i]);
         json_t *entry =
             json_pack("{s:s, s:o, s:[I, I]}", "dtype", ggml_type_name(entries[i].type), "shape",
                       shape, "data_offsets", (json_int_t)begin, (json_int_t)end);
-        failed |= json_object_set_new(header, entries[i].name, entry);
+        (void)json_object_set_new(header, entries[i].name, entry);
     }
-    const size_t text_bytes = json_dumpb(header, NULL, 0, JSON_COMPACT);
-    *bytes = (text_bytes + 7) / 8 * 8;
-    *out = failed || text_bytes == 0 ? NULL : mem_alloc(*bytes, 1);
-    if (*out) {
-        memset(*out, ' ', *bytes);
-        (void)json_dumpb(header, *out, text_bytes, JSON_COMPACT);
-    }
+    ft_status status = json_print(&text, header, JSON_COMPACT, "header of a safetensors file");
     json_decref(header);
-    return *out ? FT_OK : ft_fail(FT_ERR_INTERNAL, "out of memory: header of a safetensors file");
+    const size_t text_bytes = text ? strlen(text) : 0;
+    *bytes = (text_bytes + 7) / 8 * 8;
+    if (status == FT_OK)
+        status = FT_ALLOC(*out, *bytes);
+    if (status == FT_OK) {
+        memset(*out, ' ', *bytes);
+        memcpy(*out, text, text_bytes);
+    }
+    free(text);
+    return status;
 }
 
 static ft_status write_data(struct tensor_sink *sink, const struct safetensors_entry *entries,

@@ -74,9 +74,10 @@ static ft_status check_fixed(const json_t *json, const struct config_key *key)
     const double number = is_bool ? json_is_true(value) : json_number_value(value);
     if ((is_bool || json_is_number(value)) && fabs(number - key->absent) < 1e-12)
         return FT_OK;
-    char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+    char *text = NULL;
+    FT_TRY(json_print(&text, value, JSON_COMPACT, key->name));
     const ft_status status = ft_fail(FT_ERR_INPUT, "key \"%s\" is %.40s: not supported, %g is",
-                                     key->name, text ? text : "a value", key->absent);
+                                     key->name, text, key->absent);
     free(text);
     return status;
 }

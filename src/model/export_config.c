@@ -36,9 +36,8 @@ ft_status export_print_id(struct buffer *b, const char *key, const json_t *sourc
     if (!value)
         return id < 0 ? buffer_print(b, "  \"%s\": null,\n", key)
                       : buffer_print(b, "  \"%s\": %lld,\n", key, (long long)id);
-    char *text = json_dumps(value, JSON_ENCODE_ANY);
-    if (!text)
-        return ft_fail(FT_ERR_INTERNAL, "out of memory: config.json");
+    char *text = NULL;
+    FT_TRY(json_print(&text, value, 0, "config.json"));
     const ft_status status = buffer_print(b, "  \"%s\": %s,\n", key, text);
     free(text);
     return status;
@@ -171,11 +170,10 @@ static ft_status print_keys(struct buffer *b, const struct model_config *c, cons
 static ft_status print_text(struct buffer *b, const char *text)
 {
     json_t *value = json_string(text);
-    char *quoted = value ? json_dumps(value, JSON_ENCODE_ANY) : NULL;
+    char *quoted = NULL;
+    const ft_status printed = json_print(&quoted, value, 0, "a label in config.json");
     json_decref(value);
-    if (!quoted)
-        return ft_fail(FT_ERR_INPUT,
-                       "label \"%s\" is no UTF-8 and cannot be written to config.json", text);
+    FT_TRY(printed);
     const ft_status status = buffer_print(b, "%s", quoted);
     free(quoted);
     return status;

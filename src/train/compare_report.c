@@ -182,8 +182,8 @@ ft_status compare_report_write(const struct comparison *c, const char *path)
     if (c->cheapest < 0)
         return ft_fail(FT_ERR_INTERNAL, "%s: no method has a result to write", path);
     ft_status status = report_json(&json, c);
-    if (status == FT_OK && !(text = json_dumps(json, JSON_INDENT(2))))
-        status = no_json();
+    if (status == FT_OK)
+        status = json_print(&text, json, JSON_INDENT(2), path);
     if (status == FT_OK) {
         const size_t bytes = strlen(text);
         text[bytes] = '\n'; /* in place of the terminator, which is not written */

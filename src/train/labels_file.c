@@ -8,28 +8,18 @@
 
 #define LABELS_BYTES_MAX (256 << 20)
 
-static ft_status to_array(json_t **out, const struct label_names *labels)
-{
-    *out = json_array();
-    for (int32_t i = 0; *out && i < labels->n; i++)
-        if (json_array_append_new(*out, json_string(labels->names[i])) != 0) {
-            json_decref(*out);
-            *out = NULL;
-        }
-    return *out ? FT_OK : ft_fail(FT_ERR_INTERNAL, "out of memory: names of labels");
-}
-
 ft_status labels_file_write(const struct label_names *labels, const char *output_dir)
 {
     char path[FILE_PATH_MAX];
-    json_t *array;
+    char *text = NULL;
     FT_TRY(file_join(path, output_dir, "labels.json"));
-    FT_TRY(to_array(&array, labels));
-    char *text = json_dumps(array, JSON_INDENT(2));
+    json_t *array = json_array();
+    for (int32_t i = 0; i < labels->n; i++)
+        (void)json_array_append_new(array, json_string(labels->names[i]));
+    ft_status status = json_print(&text, array, JSON_INDENT(2), path);
     json_decref(array);
-    if (!text)
-        return ft_fail(FT_ERR_INTERNAL, "out of memory: names of labels");
-    const ft_status status = file_replace(path, text, strlen(text));
+    if (status == FT_OK)
+        status = file_replace(path, text, strlen(text));
     free(text);
     return status;
 }

@@ -1,3 +1,4 @@
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -86,13 +87,17 @@ ft_status trainer_resume(struct trainer *t)
     FT_TRY(ckpt_find(s->comm, s->settings->output.dir, &step));
     if (step < 0)
         return FT_OK;
-    FT_TRY(ckpt_load_meta(s->comm, s->settings->output.dir, step, &then));
-    ft_status status = comm_agree(s->comm, compare(t, &then));
+    ft_status status = ckpt_load_meta(s->comm, s->settings->output.dir, step, &then);
+    if (status == FT_OK)
+        status = comm_agree(s->comm, compare(t, &then));
     if (status == FT_OK)
         status = comm_agree(s->comm, adopt(&t->meta, &then, t->total_steps));
     ckpt_meta_clear(&then);
     if (status == FT_OK)
         status = load_state(t, step);
+    if (status == FT_OK &&
+        !isnan(t->meta.best_metric)) /* the run may have ended before it was set */
+        status = ckpt_restore_best(s->comm, s->settings->output.dir, t->meta.best_step);
     timers_stop(&s->timers, PHASE_CHECKPOINT);
     if (status == FT_OK)
         log_info("resumed from the checkpoint of step %lld", (long long)step);

@@ -1,10 +1,10 @@
-#include <jansson.h>
 #include <stdlib.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "data/loader.h"
 #include "data/texts.h"
+#include "format/json.h"
 #include "train/spike.h"
 
 enum { LISTED_MAX = 1024 };
@@ -58,11 +58,11 @@ static ft_status print(struct buffer *out, const struct document_place *places, 
     json_t *list = json_array();
     for (int64_t i = 0; i < n; i++)
         (void)json_array_append_new(list, describe(&places[i]));
-    char *text = json_dumps(list, 0);
+    char *text = NULL;
+    ft_status status = json_print(&text, list, 0, "documents of a step");
     json_decref(list);
-    const ft_status status = text ? buffer_print(out, "%s", text)
-                                  : ft_fail(FT_ERR_INTERNAL, "out of memory, or a path that is not "
-                                                             "UTF-8");
+    if (status == FT_OK)
+        status = buffer_print(out, "%s", text);
     free(text);
     return status;
 }

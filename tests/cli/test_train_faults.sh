@@ -47,4 +47,12 @@ cp -r base again && rm -rf again/final again/checkpoints/step-00000020
 try checkpoint-write 1 again
 train 3 again && grep -q "resumed from the checkpoint of step 15" err || fail "no resume after a failed write"
 
+# died between the checkpoint of the best step and the link to it: the next run sets the link
+train 2 linked data.validation=validation.jsonl training.eval_every=2 training.max_steps=4 || fail "run with evaluations"
+[ "$(readlink linked/best)" = checkpoints/step-00000004 ] || fail "the last step is not the best one: $(readlink linked/best)"
+mv linked/final right && ln -sfn checkpoints/step-00000002 linked/best
+train 2 linked data.validation=validation.jsonl training.eval_every=2 training.max_steps=4 || fail "run after that"
+[ "$(readlink linked/best)" = checkpoints/step-00000004 ] && cmp right/model.safetensors linked/final/model.safetensors ||
+    fail "an old link best is believed: $(readlink linked/best)"
+
 [ $failures -eq 0 ]
