@@ -3,6 +3,7 @@
 # the result says what was tried, how often, and how often something was lost; the folder of a loss is kept.
 #
 #     tools/torture.sh CAMPAIGN [N]        kill 300 | signal 200 | lock 50 | slow 100 | soak 20
+#     tools/torture.sh fuzz [MINUTES [TARGET...]]      parsers: tools/torture/fuzz.sh
 #
 # kill    kill -9 of a random rank at a random time, 2 to 4 ranks, then the same command again: final model and
 #         losses have the bits of the undisturbed run
@@ -15,6 +16,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 . tools/environment.sh
+[ "${1:-}" = fuzz ] && exec tools/torture/fuzz.sh "${@:2}"
 source=$PWD build=${BUILD:-build} campaign=${1:-} RANDOM=${SEED:-1}
 finetune=$(realpath "$build/finetune") || exit 64
 export OMP_NUM_THREADS=1
@@ -136,7 +138,7 @@ soak)
     echo "files in the run's folder: $(find soak -type f | wc -l); in shared memory $(($(find /dev/shm -name "*finetune*" |
         wc -l) - before)) more; temporary $(find /tmp -maxdepth 1 -newer run.cfg -name "ft-*" | wc -l)" ;;
 *)
-    sed -n '2,16s/^# \{0,1\}//p' "$source/tools/torture.sh"
+    sed -n '2,17s/^# \{0,1\}//p' "$source/tools/torture.sh"
     exit 64 ;;
 esac
 [ $struck -gt 0 ] && echo "$struck of them were hit before their end"
