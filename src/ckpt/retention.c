@@ -20,6 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "ckpt/manifest.h"
@@ -176,6 +177,7 @@ ft_status retention_apply(const char *output_dir, int keep)
     char path[FILE_PATH_MAX];
     int64_t *steps = NULL, n = 0, n_corrupt = 0, n_complete = 0;
     const int64_t best = retention_best(output_dir), n_kept = keep < 2 ? 2 : keep;
+    FT_TRY(fault_point("retention"));
     FT_TRY(retention_list(&steps, &n, &n_corrupt, output_dir));
     ft_status status = FT_OK;
     int64_t n_old = 0; /* complete ones to delete, gathered at the front of steps, newest first */

@@ -31,6 +31,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "base/mem.h"
 #include "base/pulse.h"
 #include "base/timer.h"
@@ -396,6 +397,7 @@ void reducer_finish(struct reducer *r)
 {
     const double started = timer_now();
     tell(r, 0);
+    (void)fault_point("exchange"); /* what fails here is the process; a call cannot */
     pulse_wait_begin();
     while (!advance(r))
         (void)sched_yield();

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/signals.h"
 #include "data/text_input.h"
@@ -131,6 +132,7 @@ static int fill_batch(struct predictor *p, int begin, int end)
 static ft_status compute_batch(struct predictor *p)
 {
     const int K = n_labels(p);
+    FT_TRY(fault_point("predict"));
     const float *logits = classifier_logits(&p->classifier, &p->batch);
     for (int i = 0; i < p->batch.n_segments; i++, logits += K) {
         const int64_t index = p->batch.segment_ids[i];

@@ -1,9 +1,10 @@
 /*
  * Linked into finetune-faults: FT_FAULT=phase:rank[:kind[:nth]] makes the nth visit (from 1;
  * default 1) of the named fault_point on that rank of the launcher fail. Kinds: error (default)
- * reports a failure, exit and segv end the process, sleep stops it for an hour, loop for ever at
- * work, stop until it is told to go on (SIGCONT). At a fault_data: flip turns one bit of the data
- * over; spike multiplies a double by 1000 and nan makes it one.
+ * reports a failure, malloc lets the next allocation fail, exit, segv and kill end the process,
+ * sleep stops it for an hour, loop for ever at work, stop until it is told to go on (SIGCONT). At a
+ * fault_data: flip turns one bit of the data over; spike multiplies a double by 1000 and nan makes
+ * it one.
  */
 #include <math.h>
 #include <signal.h>
@@ -58,6 +59,12 @@ static ft_status fail_here(const char *phase)
     if (strcmp(fault.kind, "segv") == 0) {
         (void)signal(SIGSEGV, SIG_DFL); /* no handler of Open MPI's or a sanitizer's */
         (void)raise(SIGSEGV);
+    }
+    if (strcmp(fault.kind, "kill") == 0)
+        (void)raise(SIGKILL);
+    if (strcmp(fault.kind, "malloc") == 0) {
+        mem_fail_nth(1, 0);
+        return FT_OK;
     }
     if (strcmp(fault.kind, "stop") == 0) {
         (void)raise(SIGSTOP);
