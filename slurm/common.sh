@@ -40,8 +40,9 @@ job_begins() {
     job_id=${SLURM_ARRAY_TASK_ID:+${SLURM_ARRAY_JOB_ID:-}_$SLURM_ARRAY_TASK_ID}
     job_id=${job_id:-$SLURM_JOB_ID}
     # the program saves before the end of the job's time; not every Slurm says when that is
-    end=$(date -d "$(squeue -h -j "$job_id" -o %e 2>/dev/null)" +%s 2>/dev/null)
-    if [[ $end =~ ^[0-9]+$ ]] && ((end > EPOCHSECONDS)); then export SLURM_JOB_END_TIME=$end; fi
+    end=$(SLURM_TIME_FORMAT=standard squeue -h -j "$job_id" -o %e 2>/dev/null)
+    end=$(date -d "$end" +%s 2>/dev/null)
+    if [[ $end =~ ^[0-9]+$ ]] && ((end > $(date +%s))); then export SLURM_JOB_END_TIME=$end; fi
     if [ "$(id -u)" = 0 ]; then # only where root submits jobs: Open MPI asks to be told twice
         export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
     fi
@@ -70,7 +71,8 @@ launch_on_all_nodes() {
     fi
     case ${FINETUNE_LAUNCHER:-mpirun} in
     mpirun) # -q: no banner behind a code other than 0. Leave odls_base_sigkill_timeout alone: mpirun waits four
-        # times as long before it hands on such a code, with 120 s it outlives the time limit
+        # times as long before it hands on such a code (two nodes, code 75, with 1, 5 and 10 s: 5, 21 and 41 s);
+        # with 120 s it outlives the time limit
         launcher=(mpirun -q -np "$ranks" "${binding[@]}") ;;
     srun) # -K1: when one rank dies the others are ended, they would wait for ever; srun binds by itself
         binding=(as Slurm is set up)
