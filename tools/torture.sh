@@ -26,6 +26,7 @@ shift
 . "$source/tools/torture/common.sh"
 . "$source/tools/torture/$campaign.sh"
 [ -n "$struck" ] && echo "$struck of them were hit before their end"
+[ "$hung" -gt 0 ] && echo "$hung times mpirun hung when all ranks had ended, and was killed"
 echo "$campaign: $tried tried, $lost lost"
 [ "$lost" -eq 0 ] && cd / && rm -rf "$work"
 [ "$lost" -eq 0 ]

@@ -23,8 +23,12 @@ END_OF_CFG
 run() { # NP DIR [section.key=value ...]
     local np=$1 dir=$2
     shift 2
-    timeout 120 mpirun -q -np "$np" "$finetune" run.cfg output.dir="$dir" "$@" >"$dir.out" 2>"$dir.err"
+    timeout --kill-after=5 120 mpirun -q -np "$np" "$finetune" run.cfg output.dir="$dir" "$@" >"$dir.out" 2>"$dir.err"
 }
+# mpirun may hang when a rank dies in the moment in which it reports to it (PMIx 4.2: a lock in PMIx_server_finalize);
+# no rank is left then, and it does not obey SIGTERM
+hung=0
+launcher_hung() { grep -q "PMIX ERROR: UNREACHABLE" "$1.err"; } # DIR
 losses() { sed -n 's/.*"step": \([0-9]*\),.*"\(eval_\)\{0,1\}loss": \([^,]*\),.*/\1 \2\3/p' "$1/metrics.jsonl"; }
 ranks_of() { pgrep -f "^$finetune run.cfg output.dir=$1( |\$)"; }
 same() { # A B
@@ -62,6 +66,7 @@ disturb() {
     code=$?
     tried=$((tried + 1))
     [ $code -ne 0 ] && struck=$((struck + 1))
+    [ $code -eq 137 ] && launcher_hung "$dir" && hung=$((hung + 1))
     [[ " $2 " == *" $code "* ]] || { lose "$dir" "code $code"; return; }
     for attempt in 1 2 3; do run "$np" "$dir" && break; done
     if same "whole-$np" "$dir"; then rm -rf "$dir" "$dir".*; else lose "$dir" "another result at np $np"; fi
