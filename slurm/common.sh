@@ -166,20 +166,39 @@ forward() {
     interrupted=1
     if [ -n "$pid" ]; then kill -USR1 "$pid" 2>/dev/null; fi
 }
+# mpirun may wait for ever when a rank dies in the moment in which it reports to it (a lock in PMIx 4.2): then nothing
+# of the job is left but mpirun. watch_mpirun PID: ends one that has had no living child for five minutes
+watch_mpirun() {
+    local alone=0
+    while sleep 60 && kill -0 "$1" 2>/dev/null; do
+        alone=$((alone + 1))
+        # shellcheck disable=SC2009 # pgrep of older systems knows no states
+        if ps -o stat= --ppid "$1" | grep -q '^[^Z]'; then alone=0; fi
+        if ((alone >= 5)); then
+            say "mpirun hangs, none of its processes is left: killed"
+            kill -KILL "$1"
+        fi
+    done
+}
 run_to_the_end() {
-    local unit=$1 rc reason=''
+    local unit=$1 rc reason='' watcher=''
     shift
     memory=${log%.log}.restarts
     trap forward USR1
     trap 'cancelled=1; forward' TERM
     "${launcher[@]}" "$program" "$@" &
     pid=$!
+    if [ "${launcher[0]}" = mpirun ]; then
+        watch_mpirun "$pid" &
+        watcher=$!
+    fi
     while :; do
         interrupted=
         wait "$pid" # comes back early, with a code above 128, when a signal has been forwarded
         rc=$?
         [ -z "$interrupted" ] && break
     done
+    [ -z "$watcher" ] || kill "$watcher" 2>/dev/null
     say "finetune ended with code $rc"
     case $rc in
     75) reason="stopped, work is saved" ;;

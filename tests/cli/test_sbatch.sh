@@ -22,6 +22,7 @@ if [ -s part ]; then
     mkdir -p "a cache" && touch "a cache/$(cat part).h5" "a cache/$(cat part).xxh3"
     echo "finetune: features of a set: 9 texts are computed, 1.0 MiB written to a cache (3.5 MiB free)" >&2
 fi
+if [ -e hang ]; then exec tail -f /dev/null; fi
 if [ -e wait ]; then
     trap 'exit 75' USR1
     touch ready
@@ -94,6 +95,26 @@ gives_up_after_three() { # CODE WHAT
     [ ! -e job.restarts ] || fail "$2: code $1: file left behind"
 }
 for code in 76 137 138 205; do gives_up_after_three $code finetune; done
+
+# --- an mpirun that hangs, with no process under it, is ended after five looks, here of a moment each
+afresh
+touch hang
+printf '#!/bin/bash\nexec /bin/sleep "${1/#60/0.1}"\n' >bin/sleep
+chmod +x bin/sleep
+start
+[ "$(requeues)" -eq 1 ] || fail "a hanging mpirun is not ended, or the job not requeued"
+grep -q "mpirun hangs" job.log || fail "a hanging mpirun is not named"
+rm -f hang
+afresh
+echo 0 >code
+touch wait # with a process under it: one that sleeps
+start &
+started=$!
+/bin/sleep 2
+pkill -USR1 -f "^bash $script run.cfg" # the end: see below
+wait $started
+grep -q "mpirun hangs" job.log && fail "an mpirun with living processes is ended"
+rm -f bin/sleep wait
 
 # --- stopped without a step gained: the time is too short, at once; and a job that begins at an older run's
 # checkpoint has not gained that one
