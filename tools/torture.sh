@@ -17,6 +17,7 @@ if [ ! -f "tools/torture/$campaign.sh" ] || [ "$campaign" = common ]; then
     done
     exit 64
 fi
+[ "$campaign" = fuzz ] && exec bash tools/torture/fuzz.sh "${@:2}" # it has a build of its own
 finetune=$build/finetune
 [ -x "$finetune" ] || { echo "$finetune does not exist: build it first (README.md)"; exit 64; }
 work=$(mktemp -d)

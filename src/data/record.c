@@ -23,7 +23,11 @@
 #include "base/pulse.h"
 #include "base/signals.h"
 
-enum { CHUNK = 4 << 20, HEADER_MAX = 1 << 20 };
+#ifndef RECORD_CHUNK /* the fuzz targets have a small one */
+#define RECORD_CHUNK (4 << 20)
+#endif
+
+enum { CHUNK = RECORD_CHUNK, HEADER_MAX = 1 << 20 };
 static const int64_t record_max = INT64_C(1) << 30;
 
 static int64_t file_end(const struct source *file)

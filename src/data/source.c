@@ -14,7 +14,11 @@
 #include "base/mem.h"
 #include "base/signals.h"
 
-enum { BLOCK = 16 << 20, CHUNK = 1 << 20 };
+#ifndef SOURCE_CHUNK /* the fuzz targets have a small one */
+#define SOURCE_CHUNK (1 << 20)
+#endif
+
+enum { BLOCK = 16 << 20, CHUNK = SOURCE_CHUNK };
 
 static bool has_ending(const char *path, const char *ending)
 {

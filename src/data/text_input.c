@@ -19,7 +19,11 @@
 #include "data/document.h"
 #include "data/record.h"
 
-#define CHUNK ((size_t)256 << 10)
+#ifndef TEXT_CHUNK /* the fuzz targets have a small one */
+#define TEXT_CHUNK (256 << 10)
+#endif
+
+#define CHUNK ((size_t)TEXT_CHUNK)
 #define TEXT_LINE_MAX ((size_t)1 << 30)
 
 /* Lines of a file descriptor: data[begin ... filled) was read and not given yet. */

@@ -486,6 +486,12 @@ static ft_status find_start(int64_t *index, struct token_shard *shard, int64_t f
     return FT_OK;
 }
 
+static ft_status fail_start(const struct token_shard *shard, int64_t document, int64_t start)
+{
+    return ft_fail(FT_ERR_INPUT, "%s: /document_starts: document %lld begins at token %lld",
+                   shard->path, (long long)document, (long long)start);
+}
+
 ft_status token_set_document(struct token_set *set, int64_t *number, int64_t token)
 {
     int64_t next;
@@ -493,23 +499,28 @@ ft_status token_set_document(struct token_set *set, int64_t *number, int64_t tok
     struct token_shard *shard = &set->shards[find_shard(set, token)];
     FT_TRY(use_shard(set, shard));
     FT_TRY(find_start(&next, shard, token - shard->first_token + 1));
+    if (next < 1)
+        return fail_start(shard, 0, token - shard->first_token + 1);
     *number = shard->first_document + next - 1;
     return FT_OK;
 }
 
-/* Appends the starts in [from, to) of one shard. */
+/* Appends the starts in [from, to) of one shard, which ascend: callers index by them. */
 static ft_status append_starts(int64_t *starts, int64_t *n_starts, int64_t capacity,
                                struct token_shard *shard, int64_t from, int64_t to)
 {
-    int64_t block[STARTS_BLOCK], index = 0;
+    int64_t block[STARTS_BLOCK], index = 0, last = from - 1;
     FT_TRY(find_start(&index, shard, from));
     while (index < shard->info.n_documents) {
         const int64_t left = shard->info.n_documents - index;
         const int64_t n = left < STARTS_BLOCK ? left : STARTS_BLOCK;
         FT_TRY(read_starts(block, shard, index, n));
         for (int64_t i = 0; i < n; i++) {
+            if (block[i] <= last)
+                return fail_start(shard, index + i, block[i]);
             if (block[i] >= to)
                 return FT_OK;
+            last = block[i];
             if (*n_starts == capacity)
                 return ft_fail(FT_ERR_INPUT, "%s: more than %lld documents in as many tokens",
                                shard->path, (long long)capacity);

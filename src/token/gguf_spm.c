@@ -98,7 +98,8 @@ static ft_status cut_tokens(struct cut_list *list, const struct vocab *vocab, co
             types[id] != GGUF_TOKEN_BYTE)
             FT_TRY(cut_token(list, vocab, id, scores[id]));
     }
-    qsort(list->items, (size_t)list->n, sizeof *list->items, compare_cuts);
+    if (list->n > 0)
+        qsort(list->items, (size_t)list->n, sizeof *list->items, compare_cuts);
     return FT_OK;
 }
 

@@ -18,7 +18,7 @@
 
 ft_status token_list_append(struct token_list *list, const int32_t *ids, int64_t n)
 {
-    if (n > list->capacity - list->n) {
+    if (!list->ids || n > list->capacity - list->n) {
         const int64_t capacity = (list->n + n) + (list->n + n) / 2 + 256;
         int32_t *larger = mem_resize(list->ids, (size_t)capacity, sizeof *larger);
         if (!larger)
@@ -26,9 +26,8 @@ ft_status token_list_append(struct token_list *list, const int32_t *ids, int64_t
         list->ids = larger;
         list->capacity = capacity;
     }
-    int32_t *to = list->ids + list->n;
     for (int64_t i = 0; i < n; i++)
-        to[i] = ids[i];
+        list->ids[list->n + i] = ids[i];
     list->n += n;
     return FT_OK;
 }
