@@ -13,11 +13,11 @@ if [ ! -f "tools/torture/$campaign.sh" ] || [ "$campaign" = common ]; then
     sed -n '2,/^$/s/^# \{0,1\}//p' tools/torture.sh
     # the first lines of a campaign's file say what it does
     for file in tools/torture/*.sh; do
-        [ "$file" = tools/torture/common.sh ] || sed '/^#/!Q; /^#!/d; s/^# \{0,1\}//' "$file"
+        [ "$file" = tools/torture/common.sh ] || sed '/^#/!Q; s/^# \{0,1\}//' "$file"
     done
     exit 64
 fi
-[ "$campaign" = fuzz ] && exec tools/torture/fuzz.sh "${@:2}" # has a build and processes of its own
+[ "$campaign" = fuzz ] && exec bash tools/torture/fuzz.sh "${@:2}" # it has a build of its own
 finetune=$build/finetune
 [ -x "$finetune" ] || { echo "$finetune does not exist: build it first (README.md)"; exit 64; }
 work=$(mktemp -d)

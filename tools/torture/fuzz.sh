@@ -1,26 +1,23 @@
-#!/bin/bash
-# Fuzzes parsers: MINUTES of processor time for each target, at idle priority, on top of the committed corpus.
-#
-#     tools/torture/fuzz.sh [MINUTES [TARGET...]]        default: 20, all targets of tests/fuzz/CMakeLists.txt
-#
-# Builds the preset `fuzz` (clang) first. A line a target: executions, processor seconds, edges, findings, of this
-# call and of all calls so far. Work in build-fuzz/work/TARGET: corpus/ grows, findings/ holds inputs to look at,
-# runs has a line for each run (executions, seconds, edges, findings). Each run is short, so that a new build is
-# taken at the next one. FUZZ_NO_BUILD=1: what is built is run, for several calls at a time. Limits: 512 MB; for an
-# input 2 s of processor time (tests/fuzz/fuzz.c), and 120 s, because at idle priority a process may have to wait.
+# fuzz [20 [TARGET...]]  parsers, each by libFuzzer for so many minutes of processor time at idle priority, on top of
+#                 the committed corpus (tests/fuzz/README.md). Executions, seconds, edges, findings of each target,
+#                 now and in all calls so far. Builds the preset "fuzz" first (clang).
+
+# Work in build-fuzz/work/TARGET: corpus/ grows, findings/ holds inputs to look at, runs has a line for each run
+# (executions, seconds, edges, findings). Each run is short, so that a new build is taken at the next one.
+# FUZZ_NO_BUILD=1: what is built is run, for several calls at a time. Limits: 512 MB; for an input 2 s of processor
+# time (tests/fuzz/fuzz.c), and 120 s, because at idle priority a process may have to wait.
 #
 # HDF5 believes what a file says once its checksums are right, and crashes. So h5 runs in a process of its own, which
 # may end; what crashed in HDF5 without touching the program's memory goes to library/, not to findings/.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 minutes=${1:-20}
-shift
 if [ -z "${FUZZ_NO_BUILD:-}" ]; then
     [ -e build-fuzz/CMakeCache.txt ] || cmake --preset fuzz >/dev/null || exit 1
     cmake --build build-fuzz --parallel "$(nproc)" >build-fuzz/build.log || { tail build-fuzz/build.log; exit 1; }
 fi
-targets=("$@")
-[ $# -gt 0 ] || read -ra targets < <(sed -n 's/^set(FT_FUZZ_TARGETS \(.*\))/\1/p' tests/fuzz/CMakeLists.txt)
+targets=("${@:2}")
+[ $# -gt 1 ] || read -ra targets < <(sed -n 's/^set(FT_FUZZ_TARGETS \(.*\))/\1/p' tests/fuzz/CMakeLists.txt)
 failures=0
 
 # files FOLDER: how many there are
