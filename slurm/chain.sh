@@ -1,5 +1,5 @@
 #!/bin/bash
-# Three Slurm jobs, one after another: tokenising, training, evaluation. Call it from the top of the checkout:
+# Three Slurm jobs, one after another: tokenising, training, evaluation:
 #
 #     slurm/chain.sh my-run.cfg
 #     slurm/chain.sh --partition=long --account=x my-run.cfg training.lr=1e-5
@@ -14,7 +14,7 @@
 # (slurm/finetune.sbatch); and what slurm/common.sh names.
 set -euo pipefail
 
-home=${FINETUNE_HOME:-.}
+home=${FINETUNE_HOME:-$(cd "$(dirname "$0")/.." && pwd)}
 options=()
 while [[ ${1:-} == -* ]]; do
     options+=("$1")
@@ -24,11 +24,6 @@ if [ $# -lt 1 ]; then
     echo "usage: slurm/chain.sh [--option-of-sbatch=value ...] RUN.cfg [section.key=value ...]" >&2
     exit 64
 fi
-if [ ! -f "$home/slurm/common.sh" ]; then
-    echo "no slurm/common.sh in $home: go to the top of the checkout, or set FINETUNE_HOME" >&2
-    exit 64
-fi
-
 submitted=()
 give_up() {
     echo "slurm/chain.sh: sbatch failed${submitted[*]:+; cancelled: ${submitted[*]}}" >&2

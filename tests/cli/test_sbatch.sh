@@ -35,7 +35,7 @@ cat >bin/scontrol <<'END'
 #!/bin/bash
 if [ "$1" = show ]; then
     echo "JobId=$4 EndTime=2026-01-01T00:00:00 PreemptTime=$(cat preempted 2>/dev/null || echo None) Reason=None"
-    [ -e command ] && echo "   Command=$(cat command)"
+    [ -e origin ] && sed "s|^|   Command=|" origin
     exit
 fi
 echo "$*" >>requeued
@@ -279,9 +279,9 @@ for name in finetune transfer prepare evaluate; do
     [ $? -eq 64 ] || fail "$name: no common.sh is no usage error"
     grep -q "no slurm/common.sh in $work: set FINETUNE_HOME" job.log || fail "$name: not told where"
     echo 0 >code
-    echo "$3/slurm/$name.sbatch run.cfg" >command # as submitted from a folder elsewhere
+    for i in 1 2; do echo "$3/slurm/$name.sbatch run.cfg"; done >origin # as submitted from elsewhere; an array
     env -u FINETUNE_HOME bash "$3/slurm/$name.sbatch" run.cfg >job.log 2>&1 || fail "$name: only from the checkout"
-    rm command
+    rm origin
 done
 afresh
 SLURM_JOB_NUM_NODES=2 start

@@ -17,7 +17,7 @@ fi
 . "$here/../cli/train_common.sh" # sets finetune, source, work, failures
 unset TMPDIR                     # nodes have their own
 unset OMP_NUM_THREADS            # the scripts' business
-export FINETUNE=$finetune FINETUNE_HOME=$source
+export FINETUNE=$finetune # FINETUNE_HOME: found by the scripts themselves
 steps=800 # of a run that is to be interrupted: some ten seconds of two idle cores
 
 trap '"$here/cluster.sh" down; rm -rf "$work"' EXIT

@@ -37,7 +37,8 @@ says protocol "^finetune: code 64$" || fail "protocol: not refused by finetune"
     fail "protocol: not one message"
 [ ! -e protocol ] || fail "protocol: something was written"
 
-# --- submitted from elsewhere, without a word where the checkout is
-job=$(cd / && env -u FINETUNE_HOME sbatch --parsable --output="$work/lost.log" "$source/slurm/finetune.sbatch" run.cfg)
-ends "$job" lost FAILED 64:0 0
-says lost "call sbatch from the top of the checkout, or set FINETUNE_HOME" || fail "lost: not told what to do"
+# --- a copy of the script, which belongs to no checkout
+cp "$source/slurm/finetune.sbatch" alone.sbatch
+job=$(sbatch --parsable --output=alone.log alone.sbatch run.cfg)
+ends "$job" alone FAILED 64:0 0
+says alone "no slurm/common.sh in $work: set FINETUNE_HOME" || fail "alone: not told what to do"
