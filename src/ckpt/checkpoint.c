@@ -115,11 +115,16 @@ static ft_status prepare(struct target *target, const char *output_dir, int64_t 
 static ft_status wait_for_folder(const char *path)
 {
     const double patience_s = 30, start = timer_now();
-    while (!file_is_folder(path)) {
+    struct stat info;
+    while (stat(path, &info) != 0) {
+        if (errno != ENOENT && errno != ESTALE && errno != EINTR)
+            return ft_fail(FT_ERR_IO, "cannot see folder %s: %s", path, strerror(errno));
+        const int reason = errno;
         if (timer_now() - start > patience_s)
             return ft_fail(FT_ERR_IO,
-                           "%s does not appear on this node within %.0f s: is output.dir shared?",
-                           path, patience_s);
+                           "%s does not appear on this node within %.0f s (%s): is output.dir "
+                           "shared?",
+                           path, patience_s, strerror(reason));
         (void)nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
     }
     return FT_OK;
