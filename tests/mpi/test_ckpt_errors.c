@@ -1,8 +1,13 @@
 /* Every system call on a checkpoint's files fails once, in every way, on the first rank, the second
  * and the last: the ranks agree on a documented code and one message that names the file and the
  * rank, and the checkpoint before it or the new one is found whole, bit by bit.
- * test_mpi_ckpt_errors [STRIDE]    every STRIDE-th call only (1: all), and the table of what was
- * tried */
+ *
+ *     test_mpi_ckpt_errors [STRIDE]    every STRIDE-th point only (1: all), and the table of them
+ *     test_mpi_ckpt_errors points      one line for each call that a save makes: what kill takes
+ *     test_mpi_ckpt_errors kill FOLDER SCENARIO VICTIM CALL K
+ *                                      looks at what the last kill left in FOLDER, then has that
+ *                                      rank killed in place of its k-th such call; K 0: only looks
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -126,12 +131,17 @@ static void check_message(int64_t *bad, const char *text, int victim,
                       !strstr(text, "can't retrieve stat info");
 }
 
+static const char *root_of_checkpoints(void)
+{
+    static char path[FILE_PATH_MAX];
+    CHECK_STATUS(retention_folder(path, root), FT_OK);
+    return path;
+}
+
 static int has_leftovers(void)
 {
-    char path[FILE_PATH_MAX];
     int n = 0;
-    CHECK_STATUS(retention_folder(path, root), FT_OK);
-    DIR *folder = opendir(path);
+    DIR *folder = opendir(root_of_checkpoints());
     for (const struct dirent *entry; folder && (entry = readdir(folder)) != NULL;)
         n += entry->d_name[0] != '.' && retention_step_of(entry->d_name) < 0;
     if (folder)
@@ -220,8 +230,11 @@ static void try_calls(const struct scenario *scenario, int victim_number, int vi
     static int64_t n_points;
     for (int64_t point = 0; point < 2 * n_calls; point++) {
         const bool is_lasting = point >= n_calls;
-        const struct interpose_fault fault = {call, point % n_calls + 1, kinds[kind].error,
-                                              is_lasting, kinds[kind].is_done};
+        const struct interpose_fault fault = {.call = call,
+                                              .k = point % n_calls + 1,
+                                              .error = kinds[kind].error,
+                                              .is_lasting = is_lasting,
+                                              .is_done = kinds[kind].is_done};
         bool is_lost = true;
         if (is_lasting && kinds[kind].error == EINTR) /* would be made again for ever */
             return;
@@ -237,11 +250,16 @@ static void try_calls(const struct scenario *scenario, int victim_number, int vi
     }
 }
 
+static int victim_of(int number)
+{
+    return number == 0 ? 0 : number == 1 ? 1 % size : size - 1;
+}
+
 static void try_all(int64_t stride)
 {
     for (size_t s = 0; s < sizeof scenarios / sizeof *scenarios; s++) {
         for (int v = 0; v < N_VICTIMS; v++) {
-            const int victim = v == 0 ? 0 : v == 1 ? 1 % size : size - 1;
+            const int victim = victim_of(v);
             int64_t n_calls[N_INTERPOSED];
             count_calls(n_calls, &scenarios[s], victim);
             for (int call = 0; call < N_INTERPOSED; call++)
@@ -263,6 +281,11 @@ static void print_table(void)
     for (int row = 0; row < N_INTERPOSED * N_VICTIMS; row++) {
         static const char *const victims[N_VICTIMS] = {"0", "1", "last"};
         const int call = row / N_VICTIMS, victim = row % N_VICTIMS;
+        int64_t n_row = 0;
+        for (int kind = 0; kind < N_KINDS; kind++)
+            n_row += tried[call][kind][victim];
+        if (n_row == 0)
+            continue;
         (void)printf("\n%-16s %-6s", interposed_names[call], victims[victim]);
         for (int kind = 0; kind < N_KINDS; kind++) {
             char cell[48];
@@ -278,24 +301,71 @@ static void print_table(void)
     CHECK(n_tried > 0 && n_lost == 0);
 }
 
+/* Of the two scenarios that save. */
+static void print_points(void)
+{
+    for (int s = 0; s < 2; s++)
+        for (int v = 0; v < N_VICTIMS; v++) {
+            int64_t n_calls[N_INTERPOSED];
+            count_calls(n_calls, &scenarios[s], victim_of(v));
+            for (int call = 0; call < N_INTERPOSED; call++)
+                for (int64_t k = 1; rank == 0 && k <= n_calls[call]; k++)
+                    (void)printf("%d %d %d %lld %s\n", s, v, call, (long long)k,
+                                 interposed_names[call]);
+        }
+}
+
+/* argv: scenario, number of the victim, call, k. */
+static void kill_rank(char **argv)
+{
+    int64_t bad[N_REASONS] = {0}, values[4];
+    for (int i = 0; i < 4; i++)
+        values[i] = strtoll(argv[i], NULL, 10);
+    CHECK(values[0] >= 0 && values[0] < 2 && values[2] >= 0 && values[2] < N_INTERPOSED);
+    const struct scenario *scenario = &scenarios[values[0] == 1];
+    int64_t n_there = rank == 0 && file_exists(root_of_checkpoints());
+    comm_sum_i64(comm, &n_there, 1);
+    if (n_there > 0)
+        check_survivor(bad, &scenarios[0], FT_ERR_IO); /* step 2 or 3, whatever was done */
+    for (int i = 0; i < N_REASONS; i++)
+        if (bad[i] > 0)
+            (void)printf("lost: %s on rank %d\n", reasons[i], rank);
+    (void)fflush(stdout);
+    prepare();
+    const struct interpose_fault fault = {
+        .call = (enum interposed)values[2], .k = values[3], .is_deadly = true};
+    if (rank == victim_of((int)values[1]) && fault.k > 0)
+        interpose_arm(&fault);
+    (void)alarm(100);
+    CHECK_STATUS(scenario->run(), FT_OK);
+    CHECK(fault.k == 0); /* else one of the ranks is dead */
+}
+
 int main(int argc, char **argv)
 {
     if (comm_open(&comm, &argc, &argv) != FT_OK)
         return 1;
-    const int64_t stride = argc > 1 ? strtoll(argv[1], NULL, 10) : 1;
     rank = comm_rank(comm);
     size = comm_size(comm);
-    if (rank == 0 && !mkdtemp(root))
+    const bool is_kill = argc == 7;
+    const int64_t stride = argc == 2 ? strtoll(argv[1], NULL, 10) : 1;
+    if (is_kill)
+        (void)snprintf(root, sizeof root, "%s", argv[2]);
+    else if (rank == 0 && !mkdtemp(root))
         root[0] = '\0';
     comm_bcast(comm, root, sizeof root, 0);
-    CHECK(root[0] && stride > 0);
+    CHECK(root[0]);
     interpose_below(root);
-    if (root[0] && stride > 0)
+    if (is_kill)
+        kill_rank(argv + 3);
+    else if (root[0] && stride > 0)
         try_all(stride);
-    if (rank == 0) {
+    else if (root[0])
+        print_points();
+    if (rank == 0 && stride > 0 && !is_kill)
         print_table();
+    if (rank == 0 && !is_kill)
         CHECK_STATUS(file_remove_folder(root), FT_OK);
-    }
     comm_close(&comm);
     return check_end();
 }

@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,6 +74,8 @@ static bool strikes(enum interposed call, bool counts)
     const int64_t n = ++interposed_counts[call];
     if (call != fault.call || fault.k == 0 || n < fault.k || (n > fault.k && !fault.is_lasting))
         return false;
+    if (fault.is_deadly)
+        (void)raise(SIGKILL);
     n_hits++;
     errno = fault.error;
     return true;

@@ -45,6 +45,7 @@ struct interpose_fault {
     int error;       /**< errno; 0: only half of the bytes are read or written */
     bool is_lasting; /**< all later ones too */
     bool is_done;    /**< the call is made and reported as failed, as NFS may */
+    bool is_deadly;  /**< instead of the call, the process is killed */
 };
 
 /** The folder whose files count. */
