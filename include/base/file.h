@@ -43,6 +43,9 @@ ft_status file_open_read(int *fd, uint64_t *bytes, const char *path);
  */
 ft_status file_check_own(const char *path, uint64_t *bytes);
 
+/** Opens such a file for reading; the same errors. */
+ft_status file_open_own(int *fd, uint64_t *bytes, const char *path);
+
 /** Reads exactly bytes at offset; a shorter file is FT_ERR_INPUT, a failing disk FT_ERR_IO. */
 ft_status file_read_at(int fd, void *out, size_t bytes, uint64_t offset, const char *path);
 
@@ -51,6 +54,9 @@ ft_status file_read_at(int fd, void *out, size_t bytes, uint64_t offset, const c
  * byte beyond *bytes.
  */
 ft_status file_read_all(char **data, size_t *bytes, const char *path, uint64_t max_bytes);
+
+/** The same of a file that this program wrote. */
+ft_status file_read_own(char **data, size_t *bytes, const char *path, uint64_t max_bytes);
 
 /** Writes all bytes; FT_ERR_IO with the path and the reason. */
 ft_status file_write_all(int fd, const void *data, size_t bytes, const char *path);

@@ -25,10 +25,10 @@ void hash_update(struct hash_state *state, const void *data, size_t bytes);
 struct hash_value hash_close(struct hash_state *state);
 
 /**
- * Hash and size of a whole regular file, read through open(2) and read(2).
+ * Hash and size of a whole file that this program wrote: file_open_own.
  *
  * @param[out] bytes size of the file; may be NULL
- * @return FT_OK, FT_ERR_IO (message names the file)
+ * @return FT_OK, FT_ERR_INPUT, FT_ERR_IO (message names the file)
  */
 ft_status hash_file(struct hash_value *value, uint64_t *bytes, const char *path);
 

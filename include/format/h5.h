@@ -140,7 +140,8 @@ ft_status h5_put_f64(struct h5_file *file, const char *object, const char *name,
 ft_status h5_put_text(struct h5_file *file, const char *object, const char *name, const char *text);
 
 /** Whether the object has an attribute of that name. */
-bool h5_has_attribute(const struct h5_file *file, const char *object, const char *name);
+ft_status h5_has_attribute(bool *has, const struct h5_file *file, const char *object,
+                           const char *name);
 
 ft_status h5_get_i64(const struct h5_file *file, const char *object, const char *name,
                      int64_t *value);

@@ -84,10 +84,12 @@ ft_status file_open_read(int *fd, uint64_t *bytes, const char *path)
     if (*fd < 0)
         return ft_fail(is_about_path(errno) ? FT_ERR_INPUT : FT_ERR_IO, "cannot open %s: %s", path,
                        strerror(errno));
-    if (fstat(*fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+    const int reason = fstat(*fd, &info) != 0 ? errno : 0;
+    if (reason || !S_ISREG(info.st_mode)) {
         (void)close(*fd);
         *fd = -1;
-        return ft_fail(FT_ERR_INPUT, "%s is not a regular file", path);
+        return reason ? ft_fail(FT_ERR_IO, "cannot open %s: %s", path, strerror(reason))
+                      : ft_fail(FT_ERR_INPUT, "%s is not a regular file", path);
     }
     if (bytes)
         *bytes = (uint64_t)info.st_size;
@@ -132,11 +134,17 @@ ft_status file_read_at(int fd, void *out, size_t bytes, uint64_t offset, const c
     return FT_OK;
 }
 
-ft_status file_read_all(char **data, size_t *bytes, const char *path, uint64_t max_bytes)
+ft_status file_open_own(int *fd, uint64_t *bytes, const char *path)
 {
-    int fd = -1;
-    uint64_t size = 0;
-    FT_TRY(file_open_read(&fd, &size, path));
+    FT_TRY(file_check_own(path, bytes));
+    *fd = open_anyway(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
+    return *fd >= 0 ? FT_OK : ft_fail(FT_ERR_IO, "cannot open %s: %s", path, strerror(errno));
+}
+
+/* Closes fd too. */
+static ft_status read_whole(char **data, size_t *bytes, int fd, uint64_t size, const char *path,
+                            uint64_t max_bytes)
+{
     ft_status status = FT_OK;
     *data = NULL;
     if (size > max_bytes)
@@ -154,6 +162,22 @@ ft_status file_read_all(char **data, size_t *bytes, const char *path, uint64_t m
     (*data)[size] = '\0';
     *bytes = (size_t)size;
     return FT_OK;
+}
+
+ft_status file_read_all(char **data, size_t *bytes, const char *path, uint64_t max_bytes)
+{
+    int fd = -1;
+    uint64_t size = 0;
+    FT_TRY(file_open_read(&fd, &size, path));
+    return read_whole(data, bytes, fd, size, path, max_bytes);
+}
+
+ft_status file_read_own(char **data, size_t *bytes, const char *path, uint64_t max_bytes)
+{
+    int fd = -1;
+    uint64_t size = 0;
+    FT_TRY(file_open_own(&fd, &size, path));
+    return read_whole(data, bytes, fd, size, path, max_bytes);
 }
 
 ft_status file_write_all(int fd, const void *data, size_t bytes, const char *path)
@@ -233,11 +257,13 @@ ft_status file_open_append(int *fd, const char *path)
                        errno == ELOOP   ? "it is a symbolic link, which is not followed"
                        : errno == ENXIO ? "it is not a regular file"
                                         : strerror(errno));
-    if (fstat(*fd, &info) == 0 && S_ISREG(info.st_mode))
+    const int reason = fstat(*fd, &info) != 0 ? errno : 0;
+    if (!reason && S_ISREG(info.st_mode))
         return FT_OK;
     (void)close(*fd);
     *fd = -1;
-    return ft_fail(FT_ERR_IO, "%s is not a regular file", path);
+    return ft_fail(FT_ERR_IO, "cannot open %s: %s", path,
+                   reason ? strerror(reason) : "it is not a regular file");
 }
 
 /* Syncs and closes what was written; a failure of either, and status where it is one already. */
@@ -310,12 +336,15 @@ ft_status file_make_folders(const char *path)
         memcpy(part, path, i);
         part[i] = '\0';
         const int reason = mkdir(part, 0777) != 0 ? errno : 0;
-        if (reason && reason != EEXIST && !file_is_folder(part))
+        if (reason && reason != EEXIST && !file_is_folder(part)) /* EROFS, EACCES: may be there */
             return ft_fail(FT_ERR_OUTPUT, "cannot create folder %s: %s", part, strerror(reason));
     }
-    if (!file_is_folder(path))
-        return ft_fail(FT_ERR_OUTPUT, "cannot create folder %s: a file of that name exists", path);
-    return FT_OK;
+    struct stat info;
+    const int reason = stat(path, &info) != 0 ? errno : 0;
+    if (!reason && S_ISDIR(info.st_mode))
+        return FT_OK;
+    return ft_fail(FT_ERR_OUTPUT, "cannot create folder %s: %s", path,
+                   reason ? strerror(reason) : "a file of that name exists");
 }
 
 ft_status file_next_entry(const struct dirent **entry, DIR *folder, const char *path)

@@ -48,7 +48,7 @@ ft_status hash_file(struct hash_value *value, uint64_t *bytes, const char *path)
     enum { CHUNK = 1 << 20 };
     int fd = -1;
     uint64_t size = 0;
-    FT_TRY(file_open_read(&fd, &size, path));
+    FT_TRY(file_open_own(&fd, &size, path));
     struct hash_state *state = hash_open();
     char *chunk = mem_alloc_raw(CHUNK, 1);
     ft_status status = state && chunk ? FT_OK : FT_ERR_INTERNAL;

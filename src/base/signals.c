@@ -25,6 +25,7 @@ void signals_watch(void)
     (void)sigaction(SIGTERM, &action, NULL);
     (void)sigaction(SIGINT, &action, NULL);
     (void)sigaction(SIGUSR1, &action, NULL);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is told by write, as a full disk is */
 }
 
 bool signals_stop_requested(void)

@@ -115,11 +115,16 @@ static ft_status prepare(struct target *target, const char *output_dir, int64_t 
 static ft_status wait_for_folder(const char *path)
 {
     const double patience_s = 30, start = timer_now();
-    while (!file_is_folder(path)) {
+    struct stat info;
+    while (stat(path, &info) != 0) {
+        if (errno != ENOENT && errno != ESTALE && errno != EINTR)
+            return ft_fail(FT_ERR_IO, "cannot see folder %s: %s", path, strerror(errno));
+        const int reason = errno;
         if (timer_now() - start > patience_s)
             return ft_fail(FT_ERR_IO,
-                           "%s does not appear on this node within %.0f s: is output.dir shared?",
-                           path, patience_s);
+                           "%s does not appear on this node within %.0f s (%s): is output.dir "
+                           "shared?",
+                           path, patience_s, strerror(reason));
         (void)nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
     }
     return FT_OK;
@@ -151,23 +156,27 @@ static ft_status write_shard(struct manifest_file *file, const struct comm *c,
 static ft_status publish(const struct target *target)
 {
     char gone[FILE_PATH_MAX + 8];
-    if (!file_exists(target->final))
-        return rename(target->temporary, target->final) == 0
-                   ? FT_OK
-                   : ft_fail(FT_ERR_IO, "cannot rename %s to %s: %s", target->temporary,
-                             target->final, strerror(errno));
     if (renameat2(AT_FDCWD, target->temporary, AT_FDCWD, target->final, RENAME_EXCHANGE) == 0)
         return FT_OK;
+    const bool is_known = errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP;
+    const bool is_new = errno == ENOENT || (!is_known && !file_exists(target->final));
+    if (is_known && !is_new)
+        return ft_fail(FT_ERR_IO, "cannot exchange %s for %s: %s", target->final, target->temporary,
+                       strerror(errno));
     (void)snprintf(gone, sizeof gone, "%s.del", target->final);
-    FT_TRY(file_remove_folder(gone));
-    if (rename(target->final, gone) != 0)
-        return ft_fail(FT_ERR_IO, "cannot move %s away: %s", target->final, strerror(errno));
+    if (!is_new) {
+        FT_TRY(file_remove_folder(gone));
+        if (rename(target->final, gone) != 0)
+            return ft_fail(FT_ERR_IO, "cannot move %s away: %s", target->final, strerror(errno));
+    }
     if (rename(target->temporary, target->final) != 0) {
         const int reason = errno;
-        (void)rename(gone, target->final);
-        return ft_fail(FT_ERR_IO, "cannot replace %s: %s", target->final, strerror(reason));
+        if (!is_new)
+            (void)rename(gone, target->final);
+        return ft_fail(FT_ERR_IO, "cannot rename %s to %s: %s", target->temporary, target->final,
+                       strerror(reason));
     }
-    return file_remove_folder(gone);
+    return is_new ? FT_OK : file_remove_folder(gone);
 }
 
 /* rename may report a failure although the server did it (rename(2), BUGS: NFS): the folder tells.

@@ -187,8 +187,7 @@ ft_status manifest_read(struct manifest *manifest, const char *folder)
     json_t *json = NULL;
     *manifest = (struct manifest){0};
     FT_TRY(file_join(path, folder, MANIFEST_NAME));
-    FT_TRY(file_check_own(path, NULL));
-    FT_TRY(file_read_all(&text, &bytes, path, BYTES_MAX));
+    FT_TRY(file_read_own(&text, &bytes, path, BYTES_MAX));
     ft_status status = check_self(text, bytes, path);
     if (status == FT_OK)
         status = json_parse(&json, text, bytes, path);

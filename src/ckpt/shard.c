@@ -225,7 +225,9 @@ static ft_status get_numbers(const struct h5_file *file, struct ckpt_meta *out)
     FT_TRY(h5_get_f64(file, "/", "best_metric", &out->best_metric));
     FT_TRY(h5_get_i64(file, "/", "best_step", &out->best_step));
     FT_TRY(h5_get_i64(file, "/", "evals_since_best", &out->evals_since_best));
-    if (h5_has_attribute(file, "/", "evaluation_due"))
+    bool has = false;
+    FT_TRY(h5_has_attribute(&has, file, "/", "evaluation_due"));
+    if (has)
         FT_TRY(h5_get_i64(file, "/", "evaluation_due", &out->evaluation_due));
     if (out->step < 0 || out->position < 0 || out->best_step < 0 || out->best_step > out->step ||
         out->evals_since_best < 0)

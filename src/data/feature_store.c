@@ -108,9 +108,7 @@ static ft_status check_hash(bool *is_whole, const char *path, const char *hash_p
     *is_whole = false;
     if (!file_exists(path) || !file_exists(hash_path))
         return FT_OK; /* never finished */
-    FT_TRY(file_check_own(path, NULL));
-    FT_TRY(file_check_own(hash_path, NULL));
-    ft_status status = file_read_all(&recorded, &bytes, hash_path, HASH_FILE_MAX);
+    ft_status status = file_read_own(&recorded, &bytes, hash_path, HASH_FILE_MAX);
     if (status == FT_OK)
         status = hash_file(&value, NULL, path);
     if (status == FT_OK) {

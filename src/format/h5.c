@@ -203,7 +203,10 @@ static ft_status check_link(const struct h5_file *file, const char *prefix)
     const char *last = strrchr(prefix, '/') + 1;
     if (!last[0] || strcmp(last, ".") == 0)
         return ft_fail(FT_ERR_INPUT, "%s: %s: an empty or \".\" component", file->path, prefix);
-    if (H5Lexists(file->id, prefix, H5P_DEFAULT) <= 0)
+    const htri_t exists = H5Lexists(file->id, prefix, H5P_DEFAULT);
+    if (exists < 0)
+        return h5_fail(FT_ERR_INPUT, file, prefix, "cannot look for it");
+    if (exists == 0)
         return ft_fail(FT_ERR_INPUT, "%s: %s: does not exist", file->path, prefix);
     if (H5Lget_info(file->id, prefix, &info, H5P_DEFAULT) < 0)
         return h5_fail(FT_ERR_INPUT, file, prefix, "cannot read the link");

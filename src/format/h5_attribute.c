@@ -62,14 +62,17 @@ ft_status h5_put_text(struct h5_file *file, const char *object, const char *name
     return status;
 }
 
-bool h5_has_attribute(const struct h5_file *file, const char *object, const char *name)
+ft_status h5_has_attribute(bool *has, const struct h5_file *file, const char *object,
+                           const char *name)
 {
     hid_t id = -1;
-    if (open_object(&id, file, object) != FT_OK)
-        return false;
-    const bool has = H5Aexists(id, name) > 0;
+    FT_TRY(open_object(&id, file, object));
+    const htri_t exists = H5Aexists(id, name);
+    const ft_status status =
+        exists < 0 ? h5_fail(FT_ERR_INPUT, file, name, "cannot look for the attribute") : FT_OK;
     (void)H5Oclose(id);
-    return has;
+    *has = exists > 0;
+    return status;
 }
 
 struct attribute {
@@ -91,11 +94,17 @@ static ft_status open_attribute(struct attribute *attribute, const struct h5_fil
     hid_t object = -1;
     *attribute = (struct attribute){.id = -1, .type = -1};
     FT_TRY(open_object(&object, file, path));
-    if (H5Aexists(object, name) > 0)
+    const htri_t exists = H5Aexists(object, name);
+    if (exists > 0)
         attribute->id = H5Aopen(object, name, H5P_DEFAULT);
+    ft_status status = FT_OK;
+    if (exists == 0)
+        status = ft_fail(FT_ERR_INPUT, "%s: %s: attribute %s is missing", file->path, path, name);
+    else if (attribute->id < 0)
+        status = h5_fail(FT_ERR_INPUT, file, name, "cannot open the attribute");
     (void)H5Oclose(object);
-    if (attribute->id < 0)
-        return ft_fail(FT_ERR_INPUT, "%s: %s: attribute %s is missing", file->path, path, name);
+    if (status != FT_OK)
+        return status;
     const hid_t space = H5Aget_space(attribute->id);
     attribute->type = H5Aget_type(attribute->id);
     attribute->n = space >= 0 ? (int64_t)H5Sget_simple_extent_npoints(space) : -1;

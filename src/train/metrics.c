@@ -34,8 +34,7 @@ static ft_status drop_later_lines(const char *path, int64_t last_step, bool eval
     struct buffer kept = {0};
     if (!file_exists(path))
         return FT_OK;
-    FT_TRY(file_check_own(path, NULL));
-    FT_TRY(file_read_all(&text, &bytes, path, UINT64_C(1) << 34));
+    FT_TRY(file_read_own(&text, &bytes, path, UINT64_C(1) << 34));
     ft_status status = FT_OK;
     for (char *line = text, *end; status == FT_OK && (end = strchr(line, '\n')); line = end + 1)
         if (is_kept(line, last_step, evaluation_due))

@@ -1,0 +1,59 @@
+# disk [40]       real disks (needs root, for mount): a file system of each of N sizes that fills up, one that becomes
+#                 read-only in mid-run, a limit on file sizes: code 74 (73 where nothing can be created at all), one
+#                 message; with room again the same command ends with the bits of the undisturbed run
+small_run
+n=${1:-40}
+references 2
+mkdir disk
+bytes=$(du -sb whole-2 | cut -f 1)
+mounted() { mount -t tmpfs -o "size=$1" tmpfs disk; }
+
+# outcome WHAT CODE: of disk/run, which was disturbed; then once more, undisturbed
+outcome() {
+    local what=$1 code=$2
+    tried=$((tried + 1))
+    mv disk-run.err disturbed.err
+    case $code in
+    0) ;;
+    73 | 74)
+        [ "$(grep -c "^finetune: error: .*disk/run" disturbed.err)" -eq 1 ] || lose disturbed "$what: not one message" ;;
+    *) lose disturbed "$what: code $code" ;;
+    esac
+    echo "$code" >>codes
+    mount -o remount,rw,size=1G disk 2>/dev/null
+    dir=disk-run
+    run_there || { lose disk-run "$what: code $? once there was room"; return; }
+    same whole-2 disk/run || lose disk-run "$what: another result"
+}
+run_there() { timeout 120 mpirun -q -np 2 "$finetune" run.cfg output.dir=disk/run >disk-run.out 2>disk-run.err; }
+
+for ((i = 0; i < n; i++)); do
+    mounted $((65536 + (bytes * 3 / 2 - 65536) * i / n))
+    run_there
+    outcome "disk of size $i" $?
+    umount disk
+done
+echo "full disks: codes $(sort codes | uniq -c | awk '{ printf "%s x %s  ", $2, $1 }')"
+rm codes
+for ((i = 0; i < n; i++)); do
+    mounted 1G
+    run_there &
+    job=$!
+    pause "${seconds[2]}"
+    # refused while a file is open for writing: as long as it takes
+    until mount -o remount,ro disk 2>/dev/null; do sleep 0.01; done
+    wait $job
+    outcome "read-only, $i" $?
+    umount disk
+done
+echo "read-only: codes $(sort codes | uniq -c | awk '{ printf "%s x %s  ", $2, $1 }')"
+rm codes
+for ((i = 0; i < n; i++)); do
+    mounted 1G
+    (ulimit -f $((i * 16)) && timeout 120 mpirun -q -np 2 "$finetune" run.cfg output.dir=disk/run) >disk-run.out 2>&1
+    code=$?
+    cp disk-run.out disk-run.err
+    outcome "files of at most $((i * 16)) KiB" $code
+    umount disk
+done
+echo "limit on files: codes $(sort codes | uniq -c | awk '{ printf "%s x %s  ", $2, $1 }')"
