@@ -7,14 +7,18 @@
  * HDF5 is neither crash-safe nor safe to read damaged files with. So a part is written under
  * another name, hashed, synced and renamed, and its bytes are hashed again before HDF5 opens it. A
  * writer that dies between the two renames leaves a part without its hash, which counts as absent:
- * the hash of a part that is being replaced is removed first. Two jobs that make the same part at
- * the same time each rename a whole file; where the files differ (other processors) the hash may be
- * the other's, and the part is made once more by the next job.
+ * the hash of a part that is being replaced is removed first.
+ *
+ * Jobs may share a cache and want other kinds: who replaces a part holds CACHE/features-KEY/.lock
+ * and takes over what the part holds by now, so that a kind that is there once stays there. Where
+ * the file system knows no locks, two jobs that replace the same part at the same moment may lose
+ * the kinds of one.
  */
 #include "feature_store.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,10 +30,12 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/pulse.h"
+#include "base/timer.h"
 #include "config/settings.h"
 #include "format/h5.h"
 
-enum { STALE_SECONDS = 86400, HOST_BYTES = 65, HASH_FILE_MAX = 256 };
+enum { STALE_SECONDS = 86400, LOCK_SECONDS = 60, HOST_BYTES = 65, HASH_FILE_MAX = 256 };
 
 static const char format_name[] = "finetune features 1";
 
@@ -195,9 +201,18 @@ ft_status feature_store_look(const struct feature_store *s, int64_t part, bool *
     return FT_OK;
 }
 
+/* What a part is made of: new kinds in memory, and older ones of the part that it replaces. */
+struct content {
+    const bool *kinds; /* (n_kinds) what data holds */
+    const float *data;
+    const bool *kept; /* (n_kinds) what the part on the disk holds */
+    float *scratch;   /* one kind */
+};
+
 static ft_status put_all(const struct feature_store *s, struct h5_file *file, int64_t part,
-                         const bool *kinds, const float *data)
+                         const struct content *c)
 {
+    const float *data = c->data;
     const int64_t dims[2] = {feature_store_count(s, part), s->C};
     FT_TRY(h5_put_text(file, "/", "format", format_name));
     FT_TRY(h5_put_text(file, "/", "key", s->key));
@@ -205,25 +220,27 @@ static ft_status put_all(const struct feature_store *s, struct h5_file *file, in
     FT_TRY(h5_put_i64(file, "/", "n_documents", dims[0]));
     for (int kind = 0; kind < s->n_kinds; kind++) {
         char name[H5_NAME_BYTES];
-        if (!kinds[kind])
-            continue;
         dataset_name(name, kind);
-        FT_TRY(h5_write(file, name, H5_F32, 2, dims, data));
-        data += dims[0] * dims[1];
+        if (c->kinds[kind]) {
+            FT_TRY(h5_write(file, name, H5_F32, 2, dims, data));
+            data += dims[0] * dims[1];
+        } else if (c->kept[kind]) {
+            FT_TRY(feature_store_read(s, part, kind, c->scratch));
+            FT_TRY(h5_write(file, name, H5_F32, 2, dims, c->scratch));
+        }
     }
     return FT_OK;
 }
 
 /* The part under its temporary name, on the disk, and its hash. */
 static ft_status write_temporary(char hash[HASH_TEXT], const struct feature_store *s, int64_t part,
-                                 const bool *kinds, const float *data, const char *path)
+                                 const struct content *c, const char *path)
 {
     struct h5_file *file = NULL;
     struct hash_value value;
-    FT_TRY(fault_point("features-write"));
     (void)unlink(path); /* of an earlier process of the same number */
     FT_TRY(h5_create(&file, path));
-    FT_TRY(h5_finish(&file, put_all(s, file, part, kinds, data)));
+    FT_TRY(h5_finish(&file, put_all(s, file, part, c)));
     FT_TRY(hash_file(&value, NULL, path));
     hash_format(hash, value);
     return file_sync(path);
@@ -252,8 +269,27 @@ static ft_status publish(const struct feature_store *s, int64_t part, const char
     return file_sync(s->folder);
 }
 
-ft_status feature_store_write(const struct feature_store *s, int64_t part, const bool *kinds,
-                              const float *data)
+/* Gives the descriptor whose closing unlocks; -1 where no lock can be had. */
+static int lock_folder(const struct feature_store *s)
+{
+    char path[FILE_PATH_MAX];
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    const double start = timer_now();
+    if (file_join(path, s->folder, ".lock") != FT_OK)
+        return -1;
+    const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
+    while (fd >= 0 && fcntl(fd, F_OFD_SETLK, &whole) != 0) {
+        if ((errno != EAGAIN && errno != EACCES) || timer_now() - start > LOCK_SECONDS) {
+            (void)close(fd);
+            return -1;
+        }
+        (void)nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+        pulse_mark();
+    }
+    return fd;
+}
+
+static ft_status replace(const struct feature_store *s, int64_t part, const struct content *c)
 {
     char host[HOST_BYTES], suffix[HOST_BYTES + 32], hash[HASH_TEXT];
     char path[FILE_PATH_MAX], hash_path[FILE_PATH_MAX];
@@ -262,13 +298,35 @@ ft_status feature_store_write(const struct feature_store *s, int64_t part, const
     FT_TRY(part_path(path, s, part, suffix));
     (void)snprintf(suffix, sizeof suffix, "xxh3.tmp.%s.%ld", host, (long)getpid());
     FT_TRY(part_path(hash_path, s, part, suffix));
-    ft_status status = write_temporary(hash, s, part, kinds, data, path);
+    ft_status status = write_temporary(hash, s, part, c, path);
     if (status == FT_OK)
         status = publish(s, part, hash, path, hash_path);
     if (status != FT_OK) {
         (void)unlink(path);
         (void)unlink(hash_path);
     }
+    return status;
+}
+
+ft_status feature_store_write(const struct feature_store *s, int64_t part, const bool *kinds,
+                              const float *data)
+{
+    bool *kept = NULL;
+    struct content content = {.kinds = kinds, .data = data};
+    FT_TRY(fault_point("features-write"));
+    ft_status status = FT_ALLOC(kept, s->n_kinds);
+    content.kept = kept;
+    if (status == FT_OK)
+        status = FT_ALLOC(content.scratch, feature_store_count(s, part) * s->C);
+    const int lock = lock_folder(s);
+    if (status == FT_OK)
+        status = feature_store_look(s, part, kept);
+    if (status == FT_OK)
+        status = replace(s, part, &content);
+    if (lock >= 0)
+        (void)close(lock);
+    mem_free(content.scratch);
+    mem_free(kept);
     return status;
 }
 

@@ -39,7 +39,8 @@ ft_status feature_store_prepare(const struct feature_store *s);
 ft_status feature_store_look(const struct feature_store *s, int64_t part, bool *has);
 
 /**
- * Replaces a part: whole or not at all, also when the machine stops.
+ * Replaces a part: whole or not at all, also when the machine stops. What the part holds by then,
+ * of this job or another, it holds afterwards too.
  *
  * @param[in] kinds (n_kinds) what data holds
  * @param[in] data  (kinds in order of their numbers, documents of the part, C)

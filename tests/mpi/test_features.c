@@ -427,6 +427,46 @@ static void test_failures(const struct world *w)
     CHECK_FAILS(features_open(&f, &r), FT_ERR_OUTPUT, "cannot create folder");
 }
 
+static const struct features_request *others; /* what another job wants */
+static struct features *others_features;
+
+static ft_status let_other_job_work(const char *phase)
+{
+    if (strcmp(phase, "features-write") == 0) {
+        fault_set_hook(NULL);
+        CHECK_STATUS(features_open(&others_features, others), FT_OK);
+    }
+    return FT_OK;
+}
+
+/* While one job computes layer 1, another computes layer 2 into the same parts: both are there. */
+static void test_two_jobs(const struct world *w)
+{
+    struct document_set documents = w->documents;
+    struct features_request mine = request_of(w), theirs;
+    struct features *f = NULL;
+    float x[40 * 64];
+    documents.n_documents = 40;
+    mine.documents = &documents;
+    mine.backbone_hash = "two jobs";
+    mine.pooling = POOLING_MEAN;
+    mine.layer = 1;
+    theirs = mine;
+    theirs.layer = 2;
+    others = &theirs;
+    fault_set_hook(let_other_job_work);
+    CHECK_STATUS(features_open(&f, &mine), FT_OK);
+    fault_set_hook(NULL);
+    CHECK(f && others_features && features_width(f) <= 64);
+    CHECK_STATUS(features_read(f, 1, POOLING_MEAN, x), FT_OK);
+    CHECK_STATUS(features_read(others_features, 2, POOLING_MEAN, x), FT_OK);
+    features_close(&f);
+    features_close(&others_features);
+    CHECK_STATUS(features_open(&f, &theirs), FT_OK);
+    CHECK(f && features_stats(f)->n_computed == 0);
+    features_close(&f);
+}
+
 static int n_writes;
 
 static ft_status fail_second_write(const char *phase)
@@ -499,6 +539,7 @@ int main(int argc, char **argv)
         test_damage(&w, hash);
         test_space(&w);
         test_failures(&w);
+        test_two_jobs(&w);
         test_stop(&w, hash);
     }
     close_world(&w);
