@@ -1,5 +1,5 @@
 # soak [20 [2000]] so many starts of one run, 100 steps with 10 checkpoints each; then so many steps with a checkpoint
-#                 every 10 in one process, some ten minutes: no growth of memory (under 1 MB an hour), open files,
+#                 every 10 in one process, some minutes: no growth of memory (under 1 MB an hour), open files,
 #                 left files, shared memory
 small_run
 # what jobs leave behind: Open MPI's files in memory and elsewhere lie here
@@ -37,8 +37,8 @@ files_of() { find "$1" -mindepth 1 | sed "s|^$1/||; s/step-[0-9]*/step/" | sort 
 
 # long_process STEPS
 long_process() {
-    local slope early late took
-    run 2 long training.max_steps="$1" checkpoint.every_steps=10 training.global_batch=700 training.micro_batch=64 \
+    local slope early late took patience=7200
+    run 2 long training.max_steps="$1" checkpoint.every_steps=10 training.global_batch=300 training.micro_batch=64 \
         training.eval_every=500 &
     job=$!
     sample long >samples
