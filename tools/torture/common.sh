@@ -24,7 +24,8 @@ END_OF_CFG
 run() {
     local np=$1 dir=$2
     shift 2
-    timeout --kill-after=5 ${patience:-120} mpirun -q -np "$np" "$finetune" run.cfg output.dir="$dir" "$@" >"$dir.out" 2>"$dir.err"
+    timeout --kill-after=5 "${patience:-120}" mpirun -q -np "$np" "$finetune" run.cfg output.dir="$dir" "$@" \
+        >"$dir.out" 2>"$dir.err"
 }
 # mpirun may hang when a rank dies in the moment in which it reports to it (PMIx 4.2: a lock in PMIx_server_finalize);
 # no rank is left then, and it does not obey SIGTERM
