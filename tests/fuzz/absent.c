@@ -1,7 +1,7 @@
 /*
- * What stands in for the parts of the program that no parser needs: comm/comm.h for a world of one
- * rank, so that parsers inside collective functions need no MPI; and functions that are never
- * called, so that BLAS and the corpus need not be linked.
+ * What stands in for the parts of the program that no parser needs: comm/comm.h for a world whose
+ * ranks are one process in turn, so that parsers inside collective functions need no MPI; and
+ * functions that are never called, so that BLAS and the corpus need not be linked.
  */
 #include "comm/comm.h"
 #include "data/corpus.h"
@@ -10,13 +10,22 @@
 #include "math/gemm.h"
 #include "math/ops.h"
 
+enum { RANKS_MAX = 4, GATHERED_MAX = 64 };
+
 struct comm {
-    int rank;
+    int rank, size;
 };
 
 struct comm *fuzz_comm(void)
 {
+    return fuzz_comm_of(0, 1);
+}
+
+struct comm *fuzz_comm_of(int rank, int size)
+{
     static struct comm world;
+    FUZZ_CHECK(rank < size && size <= RANKS_MAX);
+    world = (struct comm){rank, size};
     return &world;
 }
 
@@ -27,7 +36,7 @@ int comm_rank(const struct comm *comm)
 
 int comm_size(const struct comm *comm)
 {
-    return comm->rank + 1;
+    return comm->size;
 }
 
 ft_status comm_agree(struct comm *comm, ft_status local)
@@ -48,8 +57,11 @@ void comm_sum_i64(struct comm *comm, int64_t *values, int64_t n)
 
 void comm_allgather(struct comm *comm, void *all, const void *mine, int64_t bytes)
 {
-    (void)comm;
-    memcpy(all, mine, (size_t)bytes);
+    static char latest[RANKS_MAX][GATHERED_MAX];
+    FUZZ_CHECK(bytes <= GATHERED_MAX);
+    memcpy(latest[comm->rank], mine, (size_t)bytes);
+    for (int rank = 0; rank < comm->size; rank++)
+        memcpy((char *)all + rank * bytes, latest[rank], (size_t)bytes);
 }
 
 void comm_allgather_varying(struct comm *comm, void *all, int64_t *counts, const void *mine,

@@ -81,4 +81,7 @@ const char *fuzz_file(const char *name, const void *data, size_t bytes);
 /** A world of one rank, without MPI. */
 struct comm *fuzz_comm(void);
 
+/** One rank of several, which come one after the other: each gathers what the others said last. */
+struct comm *fuzz_comm_of(int rank, int size);
+
 #endif

@@ -109,6 +109,7 @@ static void open_folder(struct tokenizer **t, const char *const texts[N_FILES],
                             : texts[i] && bytes[i] ? texts[i]
                                                    : NULL,
                             bytes[i]);
+    (void)fuzz_file("spiece.model", is_vocab && !texts[4] ? "" : NULL, 0);
     (void)fuzz_file("vocab.txt", is_vocab ? texts[4] : NULL, bytes[4]);
     (void)fuzz_ok(tokenizer_open(t, fuzz_folder()));
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Make the inputs that fuzzing starts from, small ones, of the golden files and of what they lack.
 
-    python3 make_seeds.py FOLDER        FOLDER/<target>/*
+    python3 make_seeds.py FOLDER        FOLDER/<target>/*, and FOLDER/<target>.dict, which stand here
 
 Nothing but Python's own library is needed.  What fuzzing made of them is in corpus/.
 """
@@ -167,6 +167,12 @@ def seed_gguf():
     g.add("tokenizer.ggml.unknown_token_id", 4, 0).add("tokenizer.ggml.add_space_prefix", 7, True)
     g.add("tokenizer.ggml.add_eos_token", 7, True)
     put("gguf", g.file())
+    for tokens, n_scores in ((["<unk>", "aaaa", "aaa", "aa", "a", "abab", "ab", "b", "ba", "bab", "aba"], 11),
+                             (["<unk>", "a", "a"], 3), (["<unk>", "a"], 1), (["<unk>", "x" * 1100, "x"], 3)):
+        g = Gguf().add("tokenizer.ggml.model", 8, "llama").add("tokenizer.ggml.tokens", 8, tokens)
+        g.add("tokenizer.ggml.scores", 6, [-1.0] * n_scores)
+        g.add("tokenizer.ggml.token_type", 5, [2] + [1] * (len(tokens) - 1))
+        put("gguf", g.add("tokenizer.ggml.unknown_token_id", 4, 0).file())
 
 
 def seed_config_json():
@@ -241,6 +247,25 @@ def seed_tokenizer_json():
         put_parts("tokenizer_json", small_tokenizer({"post_processor": {
             "type": kind, "sep": ["<s>", 9], "cls": ["<s>", 9], "trim_offsets": True, "add_prefix_space": False}}), text)
     put_parts("tokenizer_json", "", text, config, "", "[UNK]\n[CLS]\n[SEP]\n[PAD]\n[MASK]\na\n##b\nab\n")
+    for eos in ("7", "[2, 3]", "null", '"<s>"', "-1"):
+        put_parts("tokenizer_json", small_tokenizer({}), text, "{}", '{"eos_token_id": %s}' % eos)
+    named = {"chat_template": [{"name": "tool", "template": "a"}, {"name": "default", "template": "{{ b }}"}]}
+    put_parts("tokenizer_json", small_tokenizer({}), text, json.dumps(named))
+    put_parts("tokenizer_json", "", text, "{}")
+    clusters = ("\u00e9\u0301 e\u0301\u0302\r\n \U0001f1e6\U0001f1fa\U0001f1e6 \u1100\u1161\u11a8 \uac00\u11a8 \uac01\u11a8"
+                "\u1161\u1161\u11a8\u11a8 \U0001f468\u200d\U0001f469\u200d\u00e9 \u0600a \u0903 \u200b\u0008\ufe0f")
+    normalizer = {"type": "Precompiled", "precompiled_charsmap": small_charsmap()}
+    put_parts("tokenizer_json", small_tokenizer({"normalizer": normalizer}, "Unigram"), clusters)
+    for scores in (["1e-400", "0e999", "-1.25e+2"], ["1e31", "0", "0"], ["-12345678901234567890123", "0.0000123456789012345678901", "1E5"]):
+        vocab = ",".join(f'["{t}", {score}]' for t, score in zip(("a", "b", "\\u2581"), scores))
+        put_parts("tokenizer_json", '{"version": "1.0", "added_tokens": [], "normalizer": null, "pre_tokenizer": null, '
+                  '"post_processor": null, "decoder": {"type": "Fuse"}, "model": {"type": "Unigram", "unk_id": 0, '
+                  f'"vocab": [{vocab}]}}}}', "a b ab")
+    for key in ("model", "vocab"):
+        put_parts("tokenizer_json", small_tokenizer({}, "Unigram").replace(f'"{key}"', f'"\\u{ord(key[0]):04x}{key[1:]}"'), "a")
+    put_parts("tokenizer_json", re.sub(r'"vocab": \[.*\]\]', '"vocab": []', small_tokenizer({}, "Unigram")), "a")
+    slow = {"type": "Split", "pattern": {"Regex": "(?:a|b|ab)*c"}, "behavior": "Isolated", "invert": False}
+    put_parts("tokenizer_json", small_tokenizer({"pre_tokenizer": slow}), "ab" * 40)
     decoders = [{"type": "ByteFallback"}, {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1, "stop": 0},
                 {"type": "Replace", "pattern": {"String": "\u2581"}, "content": " "}]
     put_parts("tokenizer_json", small_tokenizer({"decoder": {"type": "Sequence", "decoders": decoders}}), text)
@@ -305,6 +330,17 @@ def seed_configuration():
     put("configuration", 'a = "x\\x41\\n\\"" "y"; b = (1, [true, FALSE], { c = -1.5e-3; }); @include "f"\n')
 
 
+
+def dictionary(target, *patterns):
+    """FOLDER/<target>.dict: the words that the sources of a parser compare with."""
+    words = set()
+    for pattern in patterns:
+        for path in GOLDEN.parent.parent.joinpath("src").glob(pattern):
+            words.update(re.findall(r'"([\w.<>#|/+-]{2,40})"', path.read_text()))
+    lines = [f'"{word}"' for word in sorted(words) if not word.endswith((".h", ".c"))]
+    (OUT / f"{target}.dict").write_text("\n".join(lines) + "\n")
+
+
 seed_safetensors()
 seed_gguf()
 seed_config_json()
@@ -312,3 +348,11 @@ seed_tokenizer_json()
 seed_text()
 seed_manifest()
 seed_configuration()
+dictionary("safetensors", "format/safetensors.c", "format/weights.c")
+dictionary("gguf", "model/config_gguf.c", "token/*gguf*.c", "token/gguf*.c", "model/family*.c", "format/gguf.c")
+dictionary("config_json", "model/config*.c", "model/family*.c")
+dictionary("tokenizer_json", "token/json_*.c", "token/tokenizer_*.c", "token/normalizer.c", "token/pretokenizer.c",
+           "token/decoder.c")
+dictionary("jsonl", "data/conversation.c", "data/document.c", "token/chat.c")
+dictionary("manifest", "ckpt/manifest.c", "data/token_set.c")
+dictionary("configuration", "config/*.c")

@@ -26,7 +26,8 @@ static void check_document(const struct document *d, bool wants_label)
                    !memchr(d->label, '\0', d->label_bytes));
 }
 
-static int64_t read_documents(const struct source *file, const char *label)
+/* The documents of a rank's part; -1 for a failure. */
+static int64_t read_documents(const struct source *file, const char *label, struct comm *comm)
 {
     struct record_cursor cursor = {.fd = -1};
     struct document_reader reader;
@@ -35,7 +36,7 @@ static int64_t read_documents(const struct source *file, const char *label)
     int64_t n = 0, end = 0;
     bool has = true, is_fine = true;
     document_reader_init(&reader, "text", label);
-    FUZZ_CHECK(record_open(&cursor, fuzz_comm(), file, 1, false) == FT_OK);
+    FUZZ_CHECK(record_open(&cursor, comm, file, 1, false) == FT_OK);
     while (is_fine && has) {
         is_fine = fuzz_ok(record_next(&cursor, &record, &has, cursor.end));
         if (!is_fine || !has)
@@ -49,6 +50,32 @@ static int64_t read_documents(const struct source *file, const char *label)
     record_close(&cursor);
     document_reader_clear(&reader);
     return is_fine ? n : -1;
+}
+
+/* Ranks read what one rank reads. The first round is there to say how many quotes each has. */
+static void check_parts(const struct source *file, int size, int64_t expected)
+{
+    for (int round = 0; round < 2; round++) {
+        int64_t total = 0;
+        for (int rank = 0; rank < size; rank++) {
+            const int64_t n = read_documents(file, NULL, fuzz_comm_of(rank, size));
+            FUZZ_CHECK(round == 0 || n >= 0);
+            total += n;
+        }
+        FUZZ_CHECK(round == 0 || total == expected);
+    }
+}
+
+/* A file that grows is noticed. */
+static void check_size(struct source file)
+{
+    struct record_cursor cursor;
+    struct record record;
+    bool has;
+    file.bytes++;
+    FUZZ_CHECK(record_open_all(&cursor, &file, 1) == FT_OK);
+    FUZZ_CHECK(record_next(&cursor, &record, &has, cursor.end) == FT_ERR_INPUT);
+    record_close(&cursor);
 }
 
 static void check_conversation(const struct conversation *c)
@@ -92,9 +119,12 @@ static void read_conversations(struct source *file)
 int64_t records_read_all(const char *path, enum source_kind kind, size_t bytes)
 {
     struct source file = {.path = mem_copy_text(path), .kind = kind, .bytes = (int64_t)bytes};
-    const int64_t n = read_documents(&file, NULL);
-    const int64_t n_labelled = read_documents(&file, "label");
+    const int64_t n = read_documents(&file, NULL, fuzz_comm());
+    const int64_t n_labelled = read_documents(&file, "label", fuzz_comm());
     FUZZ_CHECK(n_labelled < 0 || n_labelled == n);
+    for (int size = 2; size <= 3 && n >= 0; size++)
+        check_parts(&file, size, n);
+    check_size(file);
     read_conversations(&file);
     mem_free(file.path);
     return n;

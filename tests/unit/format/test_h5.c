@@ -411,6 +411,31 @@ static void test_texts(void)
     buffer_clear(&out);
 }
 
+/* What cannot be written is said, and the file stays usable. */
+static void test_wrong_writes(void)
+{
+    struct h5_file *file = NULL;
+    char long_name[FILE_PATH_MAX + 8];
+    const int64_t five[5] = {1, 1, 1, 1, 1};
+    const float one = 1;
+    const struct h5_part misfit = {.file = "x.h5", .name = "/a", .source_n = -1, .count = {1}};
+    memset(long_name, 'x', sizeof long_name);
+    long_name[sizeof long_name - 1] = '\0';
+    CHECK_FAILS(h5_create(&file, long_name), FT_ERR_USAGE, "path too long");
+    CHECK_STATUS(h5_create(&file, at("wrong.h5")), FT_OK);
+    CHECK_STATUS(h5_write(file, "/a", H5_F32, 1, five, &one), FT_OK);
+    CHECK_FAILS(h5_make(file, "/a", H5_F32, 1, five), FT_ERR_IO, "cannot make the dataset");
+    CHECK_FAILS(h5_make(file, "/a/b", H5_F32, 1, five), FT_ERR_IO, "/a");
+    CHECK_FAILS(h5_make(file, "/b", H5_F32, 5, five), FT_ERR_INTERNAL, "5 dimensions");
+    CHECK_STATUS(h5_put_i64(file, "/a", "n", 1), FT_OK);
+    CHECK_FAILS(h5_put_i64(file, "/a", "n", 2), FT_ERR_IO, "cannot write the attribute");
+    CHECK_FAILS(h5_put_i64(file, "/c", "n", 2), FT_ERR_INPUT, "does not exist");
+    CHECK(h5_has_attribute(file, "/a", "n") && !h5_has_attribute(file, "/c", "n"));
+    CHECK_FAILS(h5_write_virtual(file, "/v", 1, five, &misfit, 1), FT_ERR_INTERNAL, "map a part");
+    CHECK_FAILS(h5_write_virtual(file, "/a", 1, five, &misfit, 0), FT_ERR_IO, "virtual dataset");
+    CHECK_STATUS(h5_close(&file), FT_OK);
+}
+
 int main(void)
 {
     if (!mkdtemp(folder))
@@ -424,6 +449,7 @@ int main(void)
     test_texts();
     test_virtual();
     test_failing_writes();
+    test_wrong_writes();
     CHECK_STATUS(file_remove_folder(folder), FT_OK);
     return check_end();
 }
