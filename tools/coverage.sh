@@ -8,7 +8,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 . tools/environment.sh
-build=build-coverage tests='^(fuzz/|unit/(config|data|format)/|unit/base/utf8|unit/token/(chat|tokenizer_hostile|wordpiece_hostile)|unit/model/(model_config|hostile_config)|'
+build=build-coverage tests='^(fuzz/|unit/(config|data|format)/|unit/base/utf8|unit/token/(chat|share|.*hostile)|unit/model/(model_config|hostile_config)|'
 tests+='unit/model/(head_file|export_gguf)|mpi/(corpus|corpus_hostile|documents|documents_hostile|instruct|token_set)-np1|'
 tests+='mpi/(ckpt_damage|ckpt_hostile)-np1)'
 files=(src/format/{gguf,gguf_get,gguf_write,safetensors,json,json_raw,tensor_data,ggml,ggml_256,ggml_32,weights}.c

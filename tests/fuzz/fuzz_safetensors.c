@@ -93,3 +93,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_end(64 * size + (64 << 10));
     return 0;
 }
+
+/* Mostly the header changes, and its length with it. */
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed)
+{
+    uint64_t length = 0;
+    if (size >= 8)
+        memcpy(&length, data, 8);
+    if (seed % 4 == 0 || size < 8 || data[0] == '{' || length > size - 8)
+        return LLVMFuzzerMutate(data, size, max_size);
+    const size_t tail = size - 8 - (size_t)length;
+    uint8_t *kept = malloc(tail + 1);
+    if (!kept)
+        return size;
+    memcpy(kept, data + 8 + length, tail);
+    length = LLVMFuzzerMutate(data + 8, (size_t)length, max_size - 8 - tail);
+    memcpy(data, &length, 8);
+    memcpy(data + 8 + length, kept, tail);
+    free(kept);
+    return 8 + (size_t)length + tail;
+}
