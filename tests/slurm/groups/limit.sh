@@ -2,10 +2,10 @@
 # way the job goes on until it is finished, as if there were no limit.
 # shellcheck shell=bash disable=SC2154 # finetune, source, work: set by run.sh
 
-# steps for some 100 s of one run alone
+# steps for some 70 s of one run alone
 ends "$(submit pace mpirun training.max_steps=200 training.schedule=constant)" pace COMPLETED 0:0 0
 ms=$(sed -n 's/.*"ms": \([0-9]*\).*/\1/p' pace/metrics.jsonl | awk '{ sum += $1 } END { print int(sum / NR) + 1 }')
-steps=$((100000 / ms < 20000 ? 100000 / ms : 20000))
+steps=$((70000 / ms < 20000 ? 70000 / ms : 20000))
 echo "$ms ms a step, $steps steps"
 settings=("training.max_steps=$steps" checkpoint.every_steps=0)
 whole_run "${settings[@]}"
