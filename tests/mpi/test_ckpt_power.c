@@ -2,9 +2,12 @@
  * the states that a disk may be in are made, in which what was not synced is there, or missing, or
  * zero, or there in part; entries of a folder that was not synced come in their order or not at
  * all, and those of one folder know nothing of those of another. In each state a checkpoint is
- * found, bit by bit; once the save has returned, it is that of the save.  The record is of one
- * rank: others add files of the same kind beside its own.  test_mpi_ckpt_power [STRIDE]    every
- * STRIDE-th state (1: all) */
+ * found, bit by bit; once the save has returned, it is that of the save.
+ *
+ * The record is of one rank: others add files of the same kind beside its own.
+ *
+ *     test_mpi_ckpt_power [STRIDE]    every STRIDE-th state (1: all)
+ */
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>

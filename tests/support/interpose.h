@@ -1,7 +1,7 @@
 /**
  * System calls of the program under test, of HDF5 too, come through interpose.c where a test links
- * it: the k-th of
- * a kind can be made to fail. Only calls on files below one folder, of the main thread, count.
+ * it: the k-th of a kind can be made to fail, and those that change something can be recorded. Only
+ * calls on files below one folder, of the main thread, count.
  */
 #ifndef FT_TESTS_INTERPOSE_H
 #define FT_TESTS_INTERPOSE_H
