@@ -52,10 +52,14 @@ static int by_bytes(const void *a, const void *b)
 }
 
 /* The *.txt names of a folder, copied; the caller releases them on success and on failure. */
-static ft_status read_names(char ***names, int64_t *n_names, DIR *folder)
+static ft_status read_names(char ***names, int64_t *n_names, DIR *folder, const char *path)
 {
     int64_t capacity = 0;
-    for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+    for (;;) {
+        const struct dirent *entry;
+        FT_TRY(file_next_entry(&entry, folder, path));
+        if (!entry)
+            return FT_OK;
         const size_t length = strlen(entry->d_name);
         if (entry->d_name[0] == '.' || length < 5 ||
             strcmp(entry->d_name + length - 4, ".txt") != 0)
@@ -71,7 +75,6 @@ static ft_status read_names(char ***names, int64_t *n_names, DIR *folder)
             return FT_ERR_INTERNAL;
         ++*n_names;
     }
-    return FT_OK;
 }
 
 static ft_status announce_folder(struct buffer *out, const char *path)
@@ -81,7 +84,7 @@ static ft_status announce_folder(struct buffer *out, const char *path)
     DIR *folder = opendir(path);
     if (!folder)
         return ft_fail(FT_ERR_INPUT, "cannot open folder %s: %s", path, strerror(errno));
-    ft_status status = read_names(&names, &n_names, folder);
+    ft_status status = read_names(&names, &n_names, folder, path);
     (void)closedir(folder);
     if (status == FT_OK && n_names == 0)
         status = ft_fail(FT_ERR_INPUT,

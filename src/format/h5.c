@@ -54,8 +54,9 @@ ft_status h5_fail(ft_status code, const struct h5_file *file, const char *name, 
     if (reason) {
         reason += sizeof marker - 1;
         reason[strcspn(reason, "'")] = '\0';
-        code = FT_ERR_IO;
     }
+    if (reason || strstr(text, "can't retrieve stat info")) /* of which HDF5 keeps the errno */
+        code = FT_ERR_IO;
     return ft_fail(code, "%s: %s: %s: %s", file->path, name, what, reason ? reason : text);
 }
 

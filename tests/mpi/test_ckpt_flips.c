@@ -1,8 +1,10 @@
 /* Every kind of damage to every byte of a checkpoint is noticed, and the older checkpoint takes its
- * place. One process.  test_mpi_ckpt_flips [STRIDE [RUN]]    every STRIDE-th case (1: all) of the
- * checkpoint of a small state, or of the newest one of the folder RUN, which is left as it was; a
- * table of what was tried */
-#include <dirent.h>
+ * place. One process.
+ *
+ *     test_mpi_ckpt_flips [STRIDE [RUN]]    every STRIDE-th case (1: all) of the checkpoint of a
+ *                                           small state, or of the newest one of the folder RUN,
+ *                                           which is left as it was; a table of what was tried
+ */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>

@@ -47,6 +47,21 @@ int64_t interpose_disarm(void)
     return n_hits;
 }
 
+static void (*record)(const struct interposed_change *change);
+
+void interpose_record(void (*sink)(const struct interposed_change *change))
+{
+    record = sink;
+}
+
+/* Tells of a call that worked; gives back its result. */
+static int64_t tell(int64_t result, bool counts, const struct interposed_change *change)
+{
+    if (record && counts && result >= 0)
+        record(change);
+    return result;
+}
+
 /* The function of that name that this file hides. */
 static void *next(const char *name)
 {
@@ -105,16 +120,33 @@ static bool strikes(enum interposed call, bool counts)
         return -1;                                                                                 \
     }
 
-WRAP(CALL_MKDIR, counts_path(path), int, mkdir, (const char *path, mode_t mode), (path, mode))
-WRAP(CALL_ACCESS, counts_path(path), int, access, (const char *path, int mode), (path, mode))
-WRAP(CALL_UNLINK, counts_path(path), int, unlink, (const char *path), (path))
-WRAP(CALL_RMDIR, counts_path(path), int, rmdir, (const char *path), (path))
-WRAP(CALL_RENAME, counts_path(from), int, rename, (const char *from, const char *to), (from, to))
-WRAP(CALL_RENAMEAT2, counts_path(from), int, renameat2,
-     (int fd, const char *from, int to_fd, const char *to, unsigned flags),
-     (fd, from, to_fd, to, flags))
+/* The same, of a call that changes something: what it changes is told. */
+#define WRAP_CHANGE(kind, counts, name, parameters, arguments, ...)                                \
+    int name parameters                                                                            \
+    {                                                                                              \
+        NEXT(name);                                                                                \
+        if (!strikes(kind, counts))                                                                \
+            return (int)tell(real arguments, counts,                                               \
+                             &(struct interposed_change){.call = (kind), __VA_ARGS__});            \
+        FAIL(real arguments);                                                                      \
+        return -1;                                                                                 \
+    }
+
+WRAP_CHANGE(CALL_MKDIR, counts_path(path), mkdir, (const char *path, mode_t mode), (path, mode),
+            .path = path)
+WRAP_CHANGE(CALL_UNLINK, counts_path(path), unlink, (const char *path), (path), .path = path)
+WRAP_CHANGE(CALL_RMDIR, counts_path(path), rmdir, (const char *path), (path), .path = path)
+WRAP_CHANGE(CALL_RENAME, counts_path(from), rename, (const char *from, const char *to), (from, to),
+            .path = from, .to = to)
+WRAP_CHANGE(CALL_RENAMEAT2, counts_path(from), renameat2,
+            (int fd, const char *from, int to_fd, const char *to, unsigned flags),
+            (fd, from, to_fd, to, flags), .path = from, .to = to, .flags = (int)flags)
+WRAP_CHANGE(CALL_FSYNC, counts_fd(fd), fsync, (int fd), (fd), .fd = fd)
+WRAP_CHANGE(CALL_FTRUNCATE, counts_fd(fd), ftruncate, (int fd, off_t bytes), (fd, bytes), .fd = fd,
+            .at = bytes)
 WRAP(CALL_SYMLINK, counts_path(path), int, symlink, (const char *target, const char *path),
      (target, path))
+WRAP(CALL_ACCESS, counts_path(path), int, access, (const char *path, int mode), (path, mode))
 WRAP(CALL_READLINK, counts_path(path), ssize_t, readlink,
      (const char *path, char *out, size_t bytes), (path, out, bytes))
 WRAP(CALL_STATVFS, counts_path(path), int, statvfs, (const char *path, struct statvfs *out),
@@ -122,8 +154,6 @@ WRAP(CALL_STATVFS, counts_path(path), int, statvfs, (const char *path, struct st
 WRAP(CALL_STAT, counts_path(path), int, stat, (const char *path, struct stat *out), (path, out))
 WRAP(CALL_LSTAT, counts_path(path), int, lstat, (const char *path, struct stat *out), (path, out))
 WRAP(CALL_FSTAT, counts_fd(fd), int, fstat, (int fd, struct stat *out), (fd, out))
-WRAP(CALL_FSYNC, counts_fd(fd), int, fsync, (int fd), (fd))
-WRAP(CALL_FTRUNCATE, counts_fd(fd), int, ftruncate, (int fd, off_t bytes), (fd, bytes))
 WRAP(CALL_LSEEK, counts_fd(fd), off_t, lseek, (int fd, off_t at, int from), (fd, at, from))
 WRAP(CALL_SYNC_FILE_RANGE, counts_fd(fd), int, sync_file_range,
      (int fd, off_t at, off_t bytes, unsigned flags), (fd, at, bytes, flags))
@@ -132,12 +162,12 @@ WRAP(CALL_SYNC_FILE_RANGE, counts_fd(fd), int, sync_file_range,
 int close(int fd)
 {
     NEXT(close);
-    const bool is_failure = strikes(CALL_CLOSE, counts_fd(fd));
+    const bool counts = counts_fd(fd), is_failure = strikes(CALL_CLOSE, counts);
     if (fd >= 0 && fd < FDS_MAX)
         is_ours[fd] = false;
     const int result = real(fd);
     if (!is_failure)
-        return result;
+        return (int)tell(result, counts, &(struct interposed_change){.call = CALL_CLOSE, .fd = fd});
     errno = fault.error;
     return -1;
 }
@@ -154,7 +184,9 @@ int open(const char *path, int flags, ...)
     const int fd = real(path, flags, mode);
     if (fd >= 0 && fd < FDS_MAX)
         is_ours[fd] = counts_path(path);
-    return fd;
+    return (int)tell(
+        fd, counts_path(path),
+        &(struct interposed_change){.call = CALL_OPEN, .path = path, .fd = fd, .flags = flags});
 }
 
 DIR *opendir(const char *path)
@@ -182,24 +214,39 @@ struct dirent *readdir(DIR *folder)
     return strikes(CALL_READDIR, counts_fd(dirfd(folder))) ? NULL : real(folder);
 }
 
-/* Of a struck transfer without an error half is done, at least one byte. */
-#define WRAP_TRANSFER(kind, name, parameters, arguments)                                           \
+/* Of a struck transfer without an error half is done, at least one byte; CHANGED is what it
+ * changes. */
+#define WRAP_TRANSFER(kind, name, parameters, arguments, changed)                                  \
     ssize_t name parameters                                                                        \
     {                                                                                              \
         NEXT(name);                                                                                \
-        if (!strikes(kind, counts_fd(fd)))                                                         \
-            return real arguments;                                                                 \
-        if (fault.error == 0) {                                                                    \
-            bytes = (bytes + 1) / 2;                                                               \
-            return real arguments;                                                                 \
+        const bool is_struck = strikes(kind, counts_fd(fd));                                       \
+        if (is_struck && fault.error != 0) {                                                       \
+            FAIL(real arguments);                                                                  \
+            return -1;                                                                             \
         }                                                                                          \
-        FAIL(real arguments);                                                                      \
-        return -1;                                                                                 \
+        if (is_struck)                                                                             \
+            bytes = (bytes + 1) / 2;                                                               \
+        const ssize_t n = real arguments;                                                          \
+        const struct interposed_change change = {.call = (kind),                                   \
+                                                 .fd = fd,                                         \
+                                                 .data = data,                                     \
+                                                 .bytes = n > 0 ? (size_t)n : 0,                   \
+                                                 .at = (changed)};                                 \
+        return (changed) >= 0 ? tell(n, counts_fd(fd), &change) : n;                               \
     }
 
-WRAP_TRANSFER(CALL_READ, read, (int fd, void *data, size_t bytes), (fd, data, bytes))
-WRAP_TRANSFER(CALL_WRITE, write, (int fd, const void *data, size_t bytes), (fd, data, bytes))
+/* Where the next byte would be written, after n. */
+static int64_t end_of(int fd)
+{
+    NEXT(lseek);
+    return record && counts_fd(fd) ? real(fd, 0, SEEK_CUR) : 0;
+}
+
+WRAP_TRANSFER(CALL_READ, read, (int fd, void *data, size_t bytes), (fd, data, bytes), -1)
 WRAP_TRANSFER(CALL_PREAD, pread, (int fd, void *data, size_t bytes, off_t at),
-              (fd, data, bytes, at))
+              (fd, data, bytes, at), -1)
+WRAP_TRANSFER(CALL_WRITE, write, (int fd, const void *data, size_t bytes), (fd, data, bytes),
+              end_of(fd) - (n > 0 ? n : 0))
 WRAP_TRANSFER(CALL_PWRITE, pwrite, (int fd, const void *data, size_t bytes, off_t at),
-              (fd, data, bytes, at))
+              (fd, data, bytes, at), at)

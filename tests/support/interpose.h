@@ -1,12 +1,13 @@
 /**
  * System calls of the program under test, of HDF5 too, come through interpose.c where a test links
- * it: the k-th of
- * a kind can be made to fail. Only calls on files below one folder, of the main thread, count.
+ * it: the k-th of a kind can be made to fail, and those that change something can be recorded. Only
+ * calls on files below one folder, of the main thread, count.
  */
 #ifndef FT_TESTS_INTERPOSE_H
 #define FT_TESTS_INTERPOSE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum interposed {
@@ -56,6 +57,20 @@ void interpose_arm(const struct interpose_fault *fault);
 
 /** Calls of each kind since interpose_arm. */
 extern int64_t interposed_counts[N_INTERPOSED];
+
+/** A call that changed something below the folder, after it worked. */
+struct interposed_change {
+    enum interposed call;
+    const char *path, *to; /**< of mkdir, open, unlink, rmdir; of rename and renameat2, both */
+    int fd;                /**< of open (what it gave), write, pwrite, ftruncate, fsync, close */
+    int flags;             /**< of open and renameat2 */
+    const void *data;      /**< (bytes) of write and pwrite, at byte `at` */
+    size_t bytes;
+    int64_t at; /**< of ftruncate: the length */
+};
+
+/** Calls sink with each change from now on; NULL: no longer. */
+void interpose_record(void (*sink)(const struct interposed_change *change));
 
 /** Gives how many calls were made to fail. */
 int64_t interpose_disarm(void);

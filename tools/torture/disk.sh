@@ -1,8 +1,9 @@
-# disk [40]       real disks (needs root, for mount): a file system of each of N sizes that fills up, one that becomes
+# disk [20]       real disks (needs root, for mount): a file system of each of N sizes that fills up, one that becomes
 #                 read-only in mid-run, a limit on file sizes: code 74 (73 where nothing can be created at all), one
 #                 message; with room again the same command ends with the bits of the undisturbed run
 small_run
-n=${1:-40}
+sed -i "s/max_steps = 400/max_steps = 80/; s/every_steps = 20/every_steps = 8/" run.cfg
+n=${1:-20}
 references 2
 mkdir disk
 bytes=$(du -sb whole-2 | cut -f 1)
@@ -35,25 +36,30 @@ for ((i = 0; i < n; i++)); do
 done
 echo "full disks: codes $(sort codes | uniq -c | awk '{ printf "%s x %s  ", $2, $1 }')"
 rm codes
-for ((i = 0; i < n; i++)); do
+# disturbed WHAT COMMAND...: a run, and at a random time the command
+disturbed() {
+    local what=$1 job code
+    shift
     mounted 1G
     run_there &
     job=$!
     pause "${seconds[2]}"
-    # refused while a file is open for writing: as long as it takes
-    until mount -o remount,ro disk 2>/dev/null; do sleep 0.01; done
+    "$@"
     wait $job
-    outcome "read-only, $i" $?
+    code=$?
+    [ "$(grep -c " $PWD/disk " /proc/mounts)" -lt 2 ] || umount disk # the read-only view
+    outcome "$what" $code
     umount disk
-done
+}
+
+# over the disk a read-only view of it: what is opened from now on is refused (with open files the disk itself
+# cannot become read-only)
+make_read_only() { mount --bind disk disk && mount -o remount,bind,ro disk; }
+for ((i = 0; i < n; i++)); do disturbed "read-only, $i" make_read_only; done
 echo "read-only: codes $(sort codes | uniq -c | awk '{ printf "%s x %s  ", $2, $1 }')"
 rm codes
-for ((i = 0; i < n; i++)); do
-    mounted 1G
-    (ulimit -f $((i * 16)) && timeout 120 mpirun -q -np 2 "$finetune" run.cfg output.dir=disk/run) >disk-run.out 2>&1
-    code=$?
-    cp disk-run.out disk-run.err
-    outcome "files of at most $((i * 16)) KiB" $code
-    umount disk
-done
+
+# not from the start: Open MPI's shared memory is larger
+limit_files() { for pid in $(pgrep -f "^$finetune run.cfg output.dir=disk/run"); do prlimit --fsize=65536 --pid "$pid"; done; }
+for ((i = 0; i < n; i++)); do disturbed "small files, $i" limit_files; done
 echo "limit on files: codes $(sort codes | uniq -c | awk '{ printf "%s x %s  ", $2, $1 }')"
