@@ -142,11 +142,16 @@ static void test_mix_ups(void)
         "own hash",
         "index.h5: No such file",
     };
+    static const char *const names[] = {
+        "shards exchanged", "shard of another step", "manifests exchanged", "shard missing",
+        "shard a FIFO",     "shard a folder",        "shard a link",        "shard empty",
+        "shard too many",   "manifest missing",      "manifest empty",      "index missing"};
     float params[WORLD_N];
     int64_t step = 0;
     for (int kind = 0; kind < 12; kind++) {
         start_again(2);
         spoil(kind);
+        check_hostile("checkpoint folder", names[kind]);
         CHECK_FAILS(ckpt_read_params(at(2, ""), &world_layout, params), FT_ERR_INPUT,
                     reasons[kind]);
         if (kind == 1 || kind == 2) { /* exchanged with step 1, which is not valid then either */
