@@ -19,7 +19,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,8 +33,9 @@
 #include "base/timer.h"
 #include "config/settings.h"
 #include "format/h5.h"
+#include "leftover.h"
 
-enum { STALE_SECONDS = 86400, LOCK_SECONDS = 60, HOST_BYTES = 65, HASH_FILE_MAX = 256 };
+enum { LOCK_SECONDS = 60, HASH_FILE_MAX = 256 };
 
 static const char format_name[] = "finetune features 1";
 
@@ -60,46 +60,22 @@ static void dataset_name(char name[H5_NAME_BYTES], int kind)
 static ft_status part_path(char out[FILE_PATH_MAX], const struct feature_store *s, int64_t part,
                            const char *suffix)
 {
-    char name[64 + HOST_BYTES];
+    char name[64 + LEFTOVER_BYTES];
     (void)snprintf(name, sizeof name, "part-%05lld.%s", (long long)part, suffix);
     return file_join(out, s->folder, name);
-}
-
-static void host_name(char host[HOST_BYTES])
-{
-    if (gethostname(host, HOST_BYTES) != 0)
-        (void)snprintf(host, HOST_BYTES, "unknown");
-    host[HOST_BYTES - 1] = '\0';
-}
-
-/* Whether nobody writes "NAME.tmp.HOST.PID" any more. */
-static bool is_dead(const char *name, const char *path)
-{
-    char host[HOST_BYTES];
-    struct stat info;
-    const char *marker = strstr(name, ".tmp."), *dot = strrchr(name, '.');
-    if (!marker || lstat(path, &info) != 0 || !S_ISREG(info.st_mode))
-        return false;
-    host_name(host);
-    const size_t n = strlen(host), at = (size_t)(marker - name) + 5;
-    const bool is_ours =
-        dot > marker + 4 && (size_t)(dot - name) == at + n && strncmp(name + at, host, n) == 0;
-    const long process = strtol(dot + 1, NULL, 10);
-    if (is_ours && process > 0 && process != (long)getpid() && kill((pid_t)process, 0) != 0 &&
-        errno == ESRCH)
-        return true;
-    return time(NULL) - info.st_mtime > STALE_SECONDS;
 }
 
 ft_status feature_store_prepare(const struct feature_store *s)
 {
     char path[FILE_PATH_MAX];
+    struct stat info;
     FT_TRY(file_make_folders(s->folder));
     DIR *folder = opendir(s->folder);
     if (!folder)
         return ft_fail(FT_ERR_IO, "cannot read folder %s: %s", s->folder, strerror(errno));
     for (const struct dirent *entry; (entry = readdir(folder)) != NULL;)
-        if (file_join(path, s->folder, entry->d_name) == FT_OK && is_dead(entry->d_name, path))
+        if (file_join(path, s->folder, entry->d_name) == FT_OK && lstat(path, &info) == 0 &&
+            S_ISREG(info.st_mode) && leftover_is_dead(entry->d_name, info.st_mtime))
             (void)unlink(path);
     (void)closedir(folder);
     return FT_OK;
@@ -291,12 +267,12 @@ static int lock_folder(const struct feature_store *s)
 
 static ft_status replace(const struct feature_store *s, int64_t part, const struct content *c)
 {
-    char host[HOST_BYTES], suffix[HOST_BYTES + 32], hash[HASH_TEXT];
+    char own[LEFTOVER_BYTES], suffix[LEFTOVER_BYTES + 8], hash[HASH_TEXT];
     char path[FILE_PATH_MAX], hash_path[FILE_PATH_MAX];
-    host_name(host);
-    (void)snprintf(suffix, sizeof suffix, "h5.tmp.%s.%ld", host, (long)getpid());
+    leftover_suffix(own);
+    (void)snprintf(suffix, sizeof suffix, "h5.%s", own);
     FT_TRY(part_path(path, s, part, suffix));
-    (void)snprintf(suffix, sizeof suffix, "xxh3.tmp.%s.%ld", host, (long)getpid());
+    (void)snprintf(suffix, sizeof suffix, "xxh3.%s", own);
     FT_TRY(part_path(hash_path, s, part, suffix));
     ft_status status = write_temporary(hash, s, part, c, path);
     if (status == FT_OK)

@@ -20,7 +20,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -29,8 +28,9 @@
 #include "data/record.h"
 #include "data/split.h"
 #include "data/token_writer.h"
+#include "leftover.h"
 
-enum { ROUND_BYTES = 4 << 20, STALE_SECONDS = 86400 };
+enum { ROUND_BYTES = 4 << 20, ATTEMPTS = 1000 };
 
 #define DOING "the corpus was being prepared"
 
@@ -158,31 +158,32 @@ static ft_status tokenise(struct preparation *p, struct comm *comm, int64_t tota
 /* Leftovers of jobs that died, for the same key: nobody writes to them any more. */
 static void remove_stale(const char *cache_dir, const char *key)
 {
-    char path[FILE_PATH_MAX], prefix[HASH_TEXT + 8];
+    char path[FILE_PATH_MAX], prefix[HASH_TEXT + 1];
     DIR *folder = opendir(cache_dir);
     if (!folder)
         return;
-    (void)snprintf(prefix, sizeof prefix, "%s.tmp.", key);
+    (void)snprintf(prefix, sizeof prefix, "%s.", key);
     for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
         struct stat info;
         if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0 ||
             file_join(path, cache_dir, entry->d_name) != FT_OK || lstat(path, &info) != 0)
             continue;
-        if (S_ISDIR(info.st_mode) && time(NULL) - info.st_mtime > STALE_SECONDS)
+        if (S_ISDIR(info.st_mode) && leftover_is_dead(entry->d_name, info.st_mtime))
             (void)file_remove_folder(path);
     }
     (void)closedir(folder);
 }
 
 /* On rank 0: a new folder beside the final one, of a name that no other job takes. */
-static ft_status make_temporary(struct preparation *p, const char *host)
+static ft_status make_temporary(struct preparation *p)
 {
+    char own[LEFTOVER_BYTES];
+    leftover_suffix(own);
     FT_TRY(file_make_folders(p->request->cache_dir));
     remove_stale(p->request->cache_dir, p->info.key);
-    for (int attempt = 0; attempt < 1000; attempt++) {
+    for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
         char name[256];
-        (void)snprintf(name, sizeof name, "%s.tmp.%.64s.%ld.%d", p->info.key, host, (long)getpid(),
-                       attempt);
+        (void)snprintf(name, sizeof name, "%s.%d.%s", p->info.key, attempt, own);
         FT_TRY(file_join(p->temporary, p->request->cache_dir, name));
         if (mkdir(p->temporary, 0777) == 0)
             return FT_OK;
@@ -309,7 +310,7 @@ ft_status prepare_shards(struct token_set *set, struct comm *comm,
     p->cursor.fd = -1;
     (void)snprintf(p->folder, sizeof p->folder, "%s", folder);
     token_writer_init(&p->writer, p->temporary, &p->info, comm_rank(comm));
-    status = comm_agree(comm, comm_rank(comm) == 0 ? make_temporary(p, comm_host(comm)) : FT_OK);
+    status = comm_agree(comm, comm_rank(comm) == 0 ? make_temporary(p) : FT_OK);
     if (status == FT_OK) {
         comm_bcast(comm, p->temporary, sizeof p->temporary, 0);
         status = fill_and_commit(set, p, comm, files, n_files);

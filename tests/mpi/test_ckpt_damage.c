@@ -183,30 +183,30 @@ static void no_index(const char *shard)
 
 /* What is done to shard 1 of the second checkpoint; the message names the file and the reason. */
 static const struct {
-    const char *reason;
+    const char *name, *reason;
     void (*spoil)(const char *shard);
     int hits_both; /* the first checkpoint is not valid then either */
 } mix_ups[] = {
-    {"shard-0000", swap_ranks, 0},
-    {"shard-00001-of-00002.h5", swap_steps, 1},
-    {"", swap_manifests, 1},
-    {"shard-00001-of-00002.h5", copy_twice, 0},
-    {"damaged since it was written", other_run, 0},
-    {"shard-00001-of-00002.h5 has", other_count, 0},
-    {"shard-00001-of-00002.h5: No such file", missing, 0},
-    {"shard-00001-of-00002.h5 is not a regular file", fifo, 0},
-    {"shard-00001-of-00002.h5 is not a regular file", a_folder, 0},
-    {"shard-00001-of-00002.h5 is a symbolic link", a_link, 0},
-    {"shard-00001-of-00002.h5 is a symbolic link", link_to_itself, 0},
-    {"shard-00001-of-00002.h5 is a symbolic link", link_to_own, 0},
-    {"shard-00001-of-00002.h5 is a symbolic link", link_to_zeros, 0},
-    {"shard-00001-of-00002.h5 has 0 bytes", empty, 0},
-    {"does not belong to this checkpoint", extra, 0},
-    {"manifest.json: No such file", no_manifest, 0},
-    {"manifest.json is not a regular file", manifest_fifo, 0},
-    {"manifest.json is a symbolic link", manifest_link, 0},
-    {"own hash", other_manifest, 0},
-    {"index.h5: No such file", no_index, 0},
+    {"shards exchanged", "shard-0000", swap_ranks, 0},
+    {"shard of another step", "shard-00001-of-00002.h5", swap_steps, 1},
+    {"manifests exchanged", "", swap_manifests, 1},
+    {"one shard twice", "shard-00001-of-00002.h5", copy_twice, 0},
+    {"shard of another run", "damaged since it was written", other_run, 0},
+    {"shard of another rank count", "shard-00001-of-00002.h5 has", other_count, 0},
+    {"shard missing", "shard-00001-of-00002.h5: No such file", missing, 0},
+    {"shard a FIFO", "shard-00001-of-00002.h5 is not a regular file", fifo, 0},
+    {"shard a folder", "shard-00001-of-00002.h5 is not a regular file", a_folder, 0},
+    {"shard a link", "shard-00001-of-00002.h5 is a symbolic link", a_link, 0},
+    {"shard a link to itself", "shard-00001-of-00002.h5 is a symbolic link", link_to_itself, 0},
+    {"shard a link to its own copy", "shard-00001-of-00002.h5 is a symbolic link", link_to_own, 0},
+    {"shard a link to zeros", "shard-00001-of-00002.h5 is a symbolic link", link_to_zeros, 0},
+    {"shard empty", "shard-00001-of-00002.h5 has 0 bytes", empty, 0},
+    {"shard too many", "does not belong to this checkpoint", extra, 0},
+    {"manifest missing", "manifest.json: No such file", no_manifest, 0},
+    {"manifest a FIFO", "manifest.json is not a regular file", manifest_fifo, 0},
+    {"manifest a link", "manifest.json is a symbolic link", manifest_link, 0},
+    {"manifest of nothing", "own hash", other_manifest, 0},
+    {"index missing", "index.h5: No such file", no_index, 0},
 };
 
 static void test_mix_ups(void)
@@ -216,6 +216,7 @@ static void test_mix_ups(void)
     for (size_t i = 0; i < sizeof mix_ups / sizeof *mix_ups; i++) {
         start_again(2);
         mix_ups[i].spoil(at(2, files[1]));
+        check_hostile("checkpoint folder", mix_ups[i].name);
         CHECK_FAILS(ckpt_read_params(at(2, ""), &world_layout, params), FT_ERR_INPUT,
                     mix_ups[i].reason);
         if (mix_ups[i].hits_both) {

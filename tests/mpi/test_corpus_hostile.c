@@ -103,6 +103,8 @@ static void check_refused(const struct fixture *f, const char *name, const char 
     struct fixture_request r;
     struct corpus *c = NULL;
     const int before = check_failures;
+    if (f->rank == 0)
+        check_hostile("corpus", name);
     fixture_request(&r, f, &name, 1);
     CHECK_FAILS(corpus_open(&c, f->comm, &r.request, f->tokenizer), FT_ERR_INPUT, message);
     CHECK(!c && strstr(ft_error_text(), file_base_name(name)));
@@ -138,6 +140,14 @@ static void test_not_files(const struct fixture *f)
     if (f->rank == 0)
         CHECK(mkfifo(path, 0600) == 0);
     check_refused(f, "pipe.jsonl", "not a regular file");
+    fixture_path(path, f, "device.jsonl");
+    if (f->rank == 0)
+        CHECK(symlink("/dev/zero", path) == 0);
+    check_refused(f, "device.jsonl", "not a regular file");
+    fixture_path(path, f, "dangling.csv");
+    if (f->rank == 0)
+        CHECK(symlink("nowhere.csv", path) == 0);
+    check_refused(f, "dangling.csv", "cannot open");
     fixture_path(path, f, "loop.txt");
     if (f->rank == 0)
         CHECK(symlink("loop.txt", path) == 0);
@@ -163,6 +173,27 @@ static void test_far_line(const struct fixture *f)
     buffer_clear(&text);
 }
 
+/* Much of what is nothing: a million empty lines, and columns without end. */
+static void test_much(const struct fixture *f)
+{
+    enum { LINES = 1000000, COLUMNS = 100000 };
+    struct buffer text = {0};
+    CHECK_STATUS(buffer_reserve(&text, LINES), FT_OK);
+    memset(text.data, '\n', LINES);
+    fixture_write(f, "lines.jsonl", text.data, LINES);
+    check_refused(f, "lines.jsonl", "no document with text");
+    CHECK_STATUS(buffer_print(&text, "id"), FT_OK);
+    for (int i = 1; i < COLUMNS; i++)
+        CHECK_STATUS(buffer_append(&text, ",x", 2), FT_OK);
+    CHECK_STATUS(buffer_print(&text, "\n1,2\n"), FT_OK);
+    fixture_write(f, "columns.csv", text.data, text.used);
+    check_refused(f, "columns.csv", "no column \"text\"");
+    memcpy(text.data + 3, "text,", 5); /* over two columns and a comma */
+    fixture_write(f, "narrow-row.csv", text.data, text.used);
+    check_refused(f, "narrow-row.csv", "the row has 2 fields, the header has 99999");
+    buffer_clear(&text);
+}
+
 int main(int argc, char **argv)
 {
     struct fixture f;
@@ -171,5 +202,6 @@ int main(int argc, char **argv)
     test_files(&f);
     test_not_files(&f);
     test_far_line(&f);
+    test_much(&f);
     return fixture_close(&f);
 }

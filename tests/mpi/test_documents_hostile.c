@@ -103,6 +103,8 @@ static void check_refused(const struct fixture *f, const struct hostile *file)
 {
     struct corpus *c = NULL;
     const int before = check_failures;
+    if (f->rank == 0)
+        check_hostile("labels", file->name);
     if (file->data)
         fixture_write(f, file->name, file->data, file->bytes);
     else

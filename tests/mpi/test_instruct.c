@@ -125,6 +125,8 @@ static void test_refused(const struct world *w)
         const struct hostile *file = &files[i];
         struct corpus *c = NULL;
         const int before = check_failures;
+        if (w->f.rank == 0)
+            check_hostile("conversations", file->name);
         if (file->data)
             fixture_write(&w->f, file->name, file->data, file->bytes);
         else
@@ -461,6 +463,8 @@ static void test_shards(const struct world *w)
         const int64_t numbers[2] = {0, 1};
         CHECK_STATUS(open_shards(&c, w, cases[i].name, cases[i].lengths, cases[i].id), FT_OK);
         CHECK_STATUS(batch_create(&b, 2, 8), FT_OK);
+        if (w->f.rank == 0 && cases[i].message)
+            check_hostile("token shards", cases[i].name);
         ft_status status =
             c ? conversation_set_open(&s, w->f.comm, c, 8, false, 0) : FT_ERR_INTERNAL;
         if (status == FT_OK)

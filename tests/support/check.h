@@ -53,6 +53,12 @@ static int check_failures;
         }                                                                                          \
     } while (0)
 
+/** A file or a text that must be refused: tools/hostile.sh lists and counts these lines. */
+static inline void check_hostile(const char *kind, const char *name)
+{
+    (void)printf("hostile: %s: %s\n", kind, name);
+}
+
 /** Last line of main: live bytes must be zero. */
 static inline int check_end(void)
 {

@@ -3,7 +3,8 @@
 #                 only rows whose names match. Rows "fragile" are allocations inside HDF5 and libconfig, which may
 #                 end the process: the next run counts. TMPDIR=/dev/shm makes it faster.
 stride=${1:-1} what=${2:-.}
-loop=$build/tests/finetune-malloc
+cp "$finetune" "$build/tests/finetune-malloc" . # a build meanwhile changes nothing
+finetune=$work/finetune loop=$work/finetune-malloc
 small_run
 sed -i 's,"cache","now/cache",; s,"unnamed","now/out",; s,max_steps = 400,max_steps = 4,; s,eval_every = 50,eval_every = 2,
     s,every_steps = 20,every_steps = 2,' run.cfg

@@ -1,6 +1,8 @@
 # resume [NAMES] a run that keeps the checkpoint of each step goes on from each of them, at the same number of ranks:
 #                 final model and metrics have the same bits. NAMES: only rows whose names match
 what=${1:-.}
+cp "$finetune" . # a build meanwhile changes nothing
+finetune=$work/finetune
 mkdir bert
 cp "$source"/tests/golden/heads/bert/* bert
 { printf '[%s]\n' PAD UNK CLS SEP MASK && printf '%s\n' document word {a..z} {0..9} one two three four five; } >bert/vocab.txt

@@ -150,6 +150,7 @@ static void test_bad_overrides(void)
 {
     for (size_t i = 0; i < sizeof bad_overrides / sizeof *bad_overrides; i++) {
         char *copy = mem_copy_text(bad_overrides[i].override);
+        check_hostile("setting", bad_overrides[i].override);
         CHECK_FAILS(parse_only(NEEDED, 1, &copy), FT_ERR_USAGE, bad_overrides[i].part);
         mem_free(copy);
     }
@@ -232,10 +233,52 @@ static void test_hostile(void)
 {
     for (size_t i = 0; i < sizeof hostile / sizeof *hostile; i++) {
         const int before = check_failures;
+        check_hostile("RUN.cfg", hostile[i].name);
         CHECK_FAILS(parse_only(hostile[i].text, 0, NULL), FT_ERR_USAGE, hostile[i].part);
         if (check_failures != before)
             (void)fprintf(stderr, "  in %s\n", hostile[i].name);
     }
+}
+
+/* Values that no key of a type takes. */
+static const struct {
+    enum key_type type;
+    const char *values[8];
+} impossible[] = {
+    {KEY_BOOL, {"0", "1", "\"true\"", "1.5", "[true]", "yes"}},
+    {KEY_INT, {"true", "1.5", "[1]", "\"no such word\"", "-2147483648", "2147483647"}},
+    {KEY_LONG, {"true", "1.5", "[1]", "\"1\"", "9223372036854775807L"}},
+    {KEY_REAL, {"true", "[1.0]", "\"no such word\"", "-1e300", "1e300"}},
+    {KEY_TEXT, {"5", "true", "[\"a\"]", "\"a\\nb\"", "\"\\x01\""}},
+    {KEY_PATH, {"5", "true", "[\"a\"]", "\"a\\nb\"", "\"\\x01\""}},
+    {KEY_PATHS, {"5", "true", "[1]", "\"a\\nb\"", "[\"\"]", "[[\"a\"]]"}},
+    {KEY_WORD, {"5", "true", "\"\"", "\"no such word\"", "[\"a\"]"}},
+};
+
+static void try_value(const struct key *key, const char *value)
+{
+    const size_t n = key_section_length(key);
+    char text[256], name[160];
+    const int before = check_failures;
+    (void)snprintf(text, sizeof text, n ? "%.*s: { %s = %s; };\n" : "%.*s%s = %s;\n", (int)n,
+                   key->name, key->name + (n ? n + 1 : 0), value);
+    (void)snprintf(name, sizeof name, "%s = %s", key->name, value);
+    check_hostile("RUN.cfg", name);
+    CHECK_STATUS(parse_only(text, 0, NULL), FT_ERR_USAGE);
+    CHECK(strstr(ft_error_text(), key->name) || strstr(ft_error_text(), "run.cfg:1: "));
+    CHECK(!strstr(ft_error_text(), "is missing"));
+    if (check_failures != before)
+        (void)fprintf(stderr, "  in %s: %s\n", name, ft_error_text());
+}
+
+/* Every key with every kind of value that it does not take; seed takes all whole numbers. */
+static void test_every_key(void)
+{
+    for (const struct key *key = config_keys; key->name; key++)
+        for (size_t i = 0; i < sizeof impossible / sizeof *impossible; i++)
+            for (int v = 0; impossible[i].type == key->type && impossible[i].values[v]; v++)
+                if (strcmp(key->name, "seed") != 0 || v < 4)
+                    try_value(key, impossible[i].values[v]);
 }
 
 static void test_hostile_bytes(void)
@@ -406,6 +449,7 @@ int main(void)
     test_overrides();
     test_bad_overrides();
     test_hostile();
+    test_every_key();
     test_hostile_bytes();
     test_load();
     test_round_trip();

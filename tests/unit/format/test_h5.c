@@ -266,8 +266,10 @@ static void test_hostile(void)
     char *text;
     write_hostile(at("hostile.h5"));
     CHECK_STATUS(h5_open(&file, at("hostile.h5")), FT_OK);
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        check_hostile("HDF5 dataset", cases[i].name);
         CHECK_FAILS(h5_read(file, cases[i].name, H5_F32, 4, out), FT_ERR_INPUT, cases[i].part);
+    }
     CHECK_FAILS(h5_get_text(file, "/", "vlen", &text), FT_ERR_INPUT, "fixed length");
     CHECK_STATUS(h5_close(&file), FT_OK);
 }

@@ -268,6 +268,7 @@ static void test_hostile(void)
     CHECK_STATUS(head_file_read(&head, path), FT_OK);
     transfer_head_clear(&head);
     for (size_t i = 0; i < sizeof wrongs / sizeof *wrongs; i++) {
+        check_hostile("head.h5", wrongs[i].part);
         write_wrong(&wrongs[i]);
         CHECK_FAILS(head_file_read(&head, path), FT_ERR_INPUT, wrongs[i].part);
         CHECK(strstr(ft_error_text(), path) && !head.labels && !head.out_weight);

@@ -101,6 +101,7 @@ static void check(const char *name, const char *path, const char *part)
 {
     struct model_config c;
     const ft_status status = model_config_read(&c, path);
+    check_hostile(strstr(path, ".gguf") ? "GGUF" : "config.json", name);
     if (status == FT_ERR_INPUT && strstr(ft_error_text(), part))
         return;
     (void)fprintf(stderr, "%s: status %d, message lacks \"%s\": %s\n", name, (int)status, part,
@@ -116,6 +117,35 @@ static void test_json(void)
     for (size_t i = 0; i < sizeof text_cases / sizeof text_cases[0]; i++) {
         CHECK_STATUS(file_replace(path, text_cases[i].text, strlen(text_cases[i].text)), FT_OK);
         check(text_cases[i].name, folder, text_cases[i].part);
+    }
+}
+
+/* Each size of a model, with what is no size. */
+static void test_sizes(void)
+{
+    static const char *const keys[] = {"vocab_size",          "hidden_size",
+                                       "intermediate_size",   "num_hidden_layers",
+                                       "num_attention_heads", "max_position_embeddings"};
+    static const char *const values[] = {"\"64\"",
+                                         "12.5",
+                                         "1e3",
+                                         "true",
+                                         "[64]",
+                                         "{}",
+                                         "-1",
+                                         "0",
+                                         "2147483648",
+                                         "9223372036854775807",
+                                         "9223372036854775808"};
+    char path[FILE_PATH_MAX], text[160], part[64];
+    CHECK_STATUS(file_join(path, folder, "config.json"), FT_OK);
+    for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
+        for (size_t v = 0; v < sizeof values / sizeof *values; v++) {
+            (void)snprintf(text, sizeof text, WITH("\"%s\":%s"), keys[k], values[v]);
+            (void)snprintf(part, sizeof part, "\"%s\"", keys[k]);
+            CHECK_STATUS(file_replace(path, text, strlen(text)), FT_OK);
+            check(text, folder, part);
+        }
     }
 }
 
@@ -286,6 +316,15 @@ static const struct key_case key_cases[] = {
     {"llama.rope.dimension_count", 18, false, "dimension_count is 18, not from 1 to 16"},
     {"tokenizer.ggml.eos_token_id", 50, false, "outside the vocabulary of 50"},
     {"llama.expert_count", 8, false, "mixtures of experts"},
+    {"llama.embedding_length", 0, false, "llama.embedding_length is 0"},
+    {"llama.block_count", 0, false, "llama.block_count is 0"},
+    {"llama.block_count", 0, true, "llama.block_count is missing"},
+    {"llama.attention.head_count", 0, true, "head_count is missing"},
+    {"llama.attention.head_count_kv", 8, false, "do not divide among 8"},
+    {"llama.feed_forward_length", 0, false, "llama.feed_forward_length is 0"},
+    {"llama.context_length", 0, false, "llama.context_length is 0"},
+    {"llama.vocab_size", 0, false, "llama.vocab_size is 0"},
+    {"llama.vocab_size", 1u << 31, false, "llama.vocab_size is 2147483648"},
 };
 
 static void put(const char *path, struct buffer *b)
@@ -310,7 +349,16 @@ static void test_gguf(void)
     for (size_t i = 0; i < sizeof key_cases / sizeof key_cases[0]; i++) {
         build(&b, key_cases[i].key, key_cases[i].value, key_cases[i].is_absent);
         put(path, &b);
-        check(key_cases[i].key, path, key_cases[i].part);
+        check(key_cases[i].part, path, key_cases[i].part);
+    }
+    static const float epsilons[] = {0, -1e-5F, NAN, INFINITY};
+    static const char *const names[] = {"epsilon 0", "epsilon below 0", "epsilon NaN",
+                                        "epsilon infinite"};
+    for (int i = 0; i < 4; i++) {
+        build(&b, NULL, 0, false);
+        memcpy(b.data + b.used - 4, &epsilons[i], 4);
+        put(path, &b);
+        check(names[i], path, "layer_norm_rms_epsilon is");
     }
     build_start(&b, 3, 0, 1);
     build_text(&b, "general.architecture", "bert");
@@ -323,6 +371,7 @@ int main(void)
 {
     CHECK(mkdtemp(folder) != NULL);
     test_json();
+    test_sizes();
     test_bert();
     test_families();
     test_pooling();

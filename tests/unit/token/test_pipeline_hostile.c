@@ -203,6 +203,7 @@ static void test_json(void)
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
         struct tokenizer *t = NULL;
         const int before = check_failures;
+        check_hostile("tokenizer.json", CASES[i].name);
         build(&text, CASES[i].from, CASES[i].to);
         CHECK_FAILS(tokenizer_open_json(&t, text.data, text.used, "hostile.json"), FT_ERR_INPUT,
                     CASES[i].message);
@@ -236,6 +237,7 @@ static void test_sizes(void)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct buffer part = {0}, text = {0};
         struct tokenizer *t = NULL;
+        check_hostile("tokenizer.json", cases[i].message);
         CHECK_STATUS(buffer_print(&part, "%s", cases[i].before), FT_OK);
         for (int k = 0; k < cases[i].n; k++)
             CHECK_STATUS(buffer_print(&part, "%s", cases[i].item), FT_OK);
@@ -478,6 +480,7 @@ static void test_gguf(void)
         build_gguf(&b, c);
         CHECK_STATUS(file_replace(path, b.data, b.used), FT_OK);
         if (c->message) {
+            check_hostile("GGUF", c->name);
             CHECK_FAILS(tokenizer_open(&t, path), FT_ERR_INPUT, c->message);
             CHECK(!t && strstr(ft_error_text(), path) != NULL);
         } else {
@@ -506,6 +509,7 @@ static void test_folders(void)
         struct tokenizer *t = NULL;
         CHECK_STATUS(file_join(path, folder, files[i]), FT_OK);
         CHECK_STATUS(file_replace(path, "\n\x0f", 2), FT_OK);
+        check_hostile("tokenizer folder", files[i]);
         CHECK_FAILS(tokenizer_open(&t, folder), FT_ERR_INPUT, "save_pretrained(FOLDER)");
         CHECK(strstr(ft_error_text(), files[i]) != NULL);
         CHECK(unlink(path) == 0);

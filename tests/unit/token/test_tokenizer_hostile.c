@@ -218,6 +218,7 @@ static void test_json(void)
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
         struct tokenizer *t = NULL;
         const int before = check_failures;
+        check_hostile("tokenizer.json", CASES[i].name);
         build(&text, &CASES[i]);
         CHECK_FAILS(tokenizer_open_json(&t, text.data ? text.data : "", text.used, "hostile.json"),
                     FT_ERR_INPUT, CASES[i].message);
@@ -245,6 +246,7 @@ static void test_sizes(void)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct buffer part = {0}, text = {0};
         struct tokenizer *t = NULL;
+        check_hostile("tokenizer.json", cases[i].message);
         CHECK_STATUS(buffer_append(&part, cases[i].before, strlen(cases[i].before)), FT_OK);
         for (int k = 0; k < cases[i].n; k++)
             CHECK_STATUS(buffer_append(&part, &cases[i].fill, 1), FT_OK);
@@ -387,6 +389,7 @@ static void test_gguf(void)
         build_gguf(&b, c, -1, -1, -1);
         CHECK_STATUS(file_replace(path, b.data, b.used), FT_OK);
         if (c->message) {
+            check_hostile("GGUF", c->name);
             CHECK_FAILS(tokenizer_open(&t, path), FT_ERR_INPUT, c->message);
             CHECK(!t && strstr(ft_error_text(), path) != NULL);
         } else {

@@ -174,6 +174,7 @@ static void test_json(void)
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
         struct tokenizer *t = NULL;
         const int before = check_failures;
+        check_hostile("tokenizer.json", CASES[i].name);
         build(&text, &CASES[i]);
         CHECK_FAILS(tokenizer_open_json(&t, text.data, text.used, "hostile.json"), FT_ERR_INPUT,
                     CASES[i].message);
@@ -303,6 +304,7 @@ static void test_folders(void)
         const struct folder_case *c = &FOLDERS[i];
         struct tokenizer *t = NULL;
         const int before = check_failures;
+        check_hostile("tokenizer folder", c->name);
         put(folder, "vocab.txt", c->vocab);
         put(folder, "tokenizer_config.json", c->config);
         put(folder, "special_tokens_map.json", c->map);
