@@ -16,15 +16,15 @@ $(sed -n 's/^VmRSS:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$pid/status") $(find "/proc
         sleep 1
     done
 }
-# growth FILE: largest slope of memory over ranks by least squares (MB/h), and most open files early and late; the
-# first third of the time is not looked at
+# growth FILE: largest slope of memory over ranks by least squares (MB/h), and fewest open files early and late (a
+# sample may fall into a checkpoint, which has some more); the first third of the time is not looked at
 growth() {
     awk 'NF == 4 { t[NR] = $1; p[NR] = $2; r[NR] = $3; f[NR] = $4; last = $1 }
         END {
             worst = -1e9
             for (i in t) if (t[i] > last / 3) {
                 n[p[i]]++; x[p[i]] += t[i]; y[p[i]] += r[i]; xx[p[i]] += t[i]^2; xy[p[i]] += t[i] * r[i]
-                if (t[i] < last / 2) { if (f[i] > early) early = f[i] } else if (f[i] > late) late = f[i]
+                if (t[i] < last * 2 / 3) { if (!early || f[i] < early) early = f[i] } else if (!late || f[i] < late) late = f[i]
             }
             for (q in n) if (n[q] > 10) {
                 s = (n[q] * xy[q] - x[q] * y[q]) / (n[q] * xx[q] - x[q]^2) * 3600 / 1024
@@ -45,7 +45,7 @@ long_process() {
     wait $job || lose long "code $?"
     tried=$((tried + 1))
     read -r slope early late took <<<"$(growth samples)"
-    echo "one process: $took s, memory $slope MB an hour, open files $early in the first half, $late in the second"
+    echo "one process: $took s, memory $slope MB an hour, open files $early, at the end $late"
     awk -v s="$slope" 'BEGIN { exit !(s < 1) }' || lose long "memory grows"
     [ "$late" -le "$early" ] || lose long "open files grow"
 }
