@@ -416,6 +416,7 @@ static void test_wrong_writes(void)
 {
     struct h5_file *file = NULL;
     char long_name[FILE_PATH_MAX + 8];
+    bool has = false;
     const int64_t five[5] = {1, 1, 1, 1, 1};
     const float one = 1;
     const struct h5_part misfit = {.file = "x.h5", .name = "/a", .source_n = -1, .count = {1}};
@@ -430,7 +431,9 @@ static void test_wrong_writes(void)
     CHECK_STATUS(h5_put_i64(file, "/a", "n", 1), FT_OK);
     CHECK_FAILS(h5_put_i64(file, "/a", "n", 2), FT_ERR_IO, "cannot write the attribute");
     CHECK_FAILS(h5_put_i64(file, "/c", "n", 2), FT_ERR_INPUT, "does not exist");
-    CHECK(h5_has_attribute(file, "/a", "n") && !h5_has_attribute(file, "/c", "n"));
+    CHECK(h5_has_attribute(&has, file, "/a", "n") == FT_OK && has);
+    CHECK(h5_has_attribute(&has, file, "/a", "m") == FT_OK && !has);
+    CHECK_FAILS(h5_has_attribute(&has, file, "/c", "n"), FT_ERR_INPUT, "does not exist");
     CHECK_FAILS(h5_write_virtual(file, "/v", 1, five, &misfit, 1), FT_ERR_INTERNAL, "map a part");
     CHECK_FAILS(h5_write_virtual(file, "/a", 1, five, &misfit, 0), FT_ERR_IO, "virtual dataset");
     CHECK_STATUS(h5_close(&file), FT_OK);
