@@ -341,6 +341,53 @@ def dictionary(target, *patterns):
     (OUT / f"{target}.dict").write_text("\n".join(lines) + "\n")
 
 
+def hostile():
+    """Cases that reach no new edge, but that a broken check would let pass: FOLDER/hostile/<target>/*."""
+    entry = '"%s":{"dtype":"F32","shape":[2],"data_offsets":[%d,%d]}'
+    for first, second, size in ((0, 4, 16), (0, 12, 20), (4, 12, 20), (8, 0, 17), (8, 0, 15), (0, 0, 8)):
+        text = ("{" + entry % ("a", first, first + 8) + "," + entry % ("b", second, second + 8) + "}").encode()
+        put("hostile/safetensors", struct.pack("<Q", len(text)) + text + bytes(size))
+    for text in ('{"weight_map":{"a":"b.safetensors","b":"a.safetensors"}}',
+                 '{"weight_map":{"a":"a.safetensors","c":"b.safetensors"}}'):
+        put("hostile/safetensors", text)
+    for key in ("general.alignment", "a", "llama.rope.freq_base"):
+        for value in (float("nan"), float("inf")):
+            put("hostile/gguf", Gguf().add(key, 6, value).add("b", 6, [0.0, value]).add("x", 12, value).file())
+    whole = Gguf().tensor("t", 8, [32], 34).file()
+    for size in (len(whole) - 1, len(whole) - 34, len(whole) + 1):
+        put("hostile/gguf", (whole + b"\0")[:size])
+    put("hostile/gguf", Gguf().tensor("t", 0, [4], 16).tensor("t", 0, [4], 16).file())
+    put("hostile/gguf", whole.replace(struct.pack("<Q", 32), struct.pack("<Q", 31)))
+    put("hostile/gguf", whole.replace(struct.pack("<Q", 32), struct.pack("<Q", 2**40)))
+    llama = json.loads((GOLDEN / "llama-tiny/config.json").read_text())
+    for key, value in (("num_key_value_heads", 3), ("head_dim", 7), ("vocab_size", 2**31), ("num_hidden_layers", 1025),
+                       ("eos_token_id", 10**6), ("bos_token_id", -5), ("rms_norm_eps", 1e999), ("rope_theta", 0)):
+        put("hostile/config_json", json.dumps({**llama, key: value}))
+    for at in (0, 7, 8, 15, 23, 24, 31, 32, 39, 63):
+        for bad in (b"\x80", b"\xff", b"\xc3", b"\xf0\x9f\x98"):
+            put("hostile/utf8", b"a" * at + bad + b"a" * (64 - at))
+    for bad in ("c080", "c1bf", "e09fbf", "eda080", "edbfbf", "f08fbfbf", "f4908080", "f5808080", "fe", "efbfbf", "c2",
+                "e0a0", "f09080"):
+        put("hostile/utf8", b"x" + bytes.fromhex(bad))
+    digits = "0123456789abcdef" * 2
+    for slices, names in (([0, 20, 10], None), ([1, 10, 20], None), ([0, 10, 2**62], None), ([0, 10, -1], None),
+                          ([0, 10, 20], "../x.h5")):
+        files = [{"name": names or f"shard-{i:05d}-of-00002.h5", "bytes": 100, "xxh3_128": digits} for i in range(2)]
+        files.append({"name": "index.h5", "bytes": 7, "xxh3_128": digits})
+        put("hostile/manifest", json.dumps({"format": "finetune checkpoint 1", "step": 1, "world_size": 2,
+                                            "slices": slices, "files": files, "self_xxh3_128": "0" * 32}, indent=1) + "\n")
+    for text in ('text,label\n"a\n"b,c\n', 'text,label\n"a""\n","b\n"\n"c",d\n"e\n\n",f\n', "text,label\na\n", 'text,text\na,b\n',
+                 'text,label\n"' + 'a\n' * 300 + '",b\nc,d\n', "text\r\na\rb\r\n", 'text,label\na,"b'):
+        put("hostile/csv", text)
+    for text in ('{"text":"a"}\n' * 40, '{"text":"' + "b" * 700 + '"}\n{"text":"c"}\n', '{"text":"a","text":"b"}\n',
+                 '{"text":"\\ud800"}\n', '{"text":1}\n', '[' * 70 + ']' * 70, '{"text":"a"}x\n', '{"text":"a"}\r\r\n'):
+        put("hostile/jsonl", text)
+    needed = 'model: { path = "m.gguf"; };\noutput: { dir = "out"; };\n'
+    for text in ("seed = 010;", "training: { lr = 1e; };", "training: { beta1 = 1.0; };", "seed = 5000000000;", 'a = "\\x00";',
+                 "training: { micro_batch = 0; };", "checkpoint: { keep = 1; };", "training: { micro_batch = 2147483648L; };"):
+        put("hostile/configuration", needed + text)
+
+
 seed_safetensors()
 seed_gguf()
 seed_config_json()
@@ -348,6 +395,7 @@ seed_tokenizer_json()
 seed_text()
 seed_manifest()
 seed_configuration()
+hostile()
 dictionary("safetensors", "format/safetensors.c", "format/weights.c")
 dictionary("gguf", "model/config_gguf.c", "token/*gguf*.c", "token/gguf*.c", "model/family*.c", "format/gguf.c")
 dictionary("config_json", "model/config*.c", "model/family*.c")

@@ -266,10 +266,8 @@ static void test_hostile(void)
     char *text;
     write_hostile(at("hostile.h5"));
     CHECK_STATUS(h5_open(&file, at("hostile.h5")), FT_OK);
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        check_hostile("HDF5 dataset", cases[i].name);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         CHECK_FAILS(h5_read(file, cases[i].name, H5_F32, 4, out), FT_ERR_INPUT, cases[i].part);
-    }
     CHECK_FAILS(h5_get_text(file, "/", "vlen", &text), FT_ERR_INPUT, "fixed length");
     CHECK_STATUS(h5_close(&file), FT_OK);
 }
@@ -433,10 +431,8 @@ static void test_wrong_writes(void)
     CHECK_STATUS(h5_put_i64(file, "/a", "n", 1), FT_OK);
     CHECK_FAILS(h5_put_i64(file, "/a", "n", 2), FT_ERR_IO, "cannot write the attribute");
     CHECK_FAILS(h5_put_i64(file, "/c", "n", 2), FT_ERR_INPUT, "does not exist");
-    CHECK_STATUS(h5_has_attribute(&has, file, "/a", "n"), FT_OK);
-    CHECK(has);
-    CHECK_STATUS(h5_has_attribute(&has, file, "/a", "m"), FT_OK);
-    CHECK(!has);
+    CHECK(h5_has_attribute(&has, file, "/a", "n") == FT_OK && has);
+    CHECK(h5_has_attribute(&has, file, "/a", "m") == FT_OK && !has);
     CHECK_FAILS(h5_has_attribute(&has, file, "/c", "n"), FT_ERR_INPUT, "does not exist");
     CHECK_FAILS(h5_write_virtual(file, "/v", 1, five, &misfit, 1), FT_ERR_INTERNAL, "map a part");
     CHECK_FAILS(h5_write_virtual(file, "/a", 1, five, &misfit, 0), FT_ERR_IO, "virtual dataset");
