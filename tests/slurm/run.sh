@@ -13,6 +13,7 @@ if ! "$here/cluster.sh" can; then
     echo "skipped"
     exit 77
 fi
+exec 9>>/run/lock/finetune-slurm-tests && flock 9 || exit 1 # one cluster: another run's end is waited for
 # shellcheck source=tests/cli/train_common.sh
 . "$here/../cli/train_common.sh" # sets finetune, source, work, failures
 unset TMPDIR                     # nodes have their own
@@ -22,7 +23,7 @@ steps=800 # of a run that is to be interrupted: some ten seconds of two idle cor
 
 trap '"$here/cluster.sh" down; rm -rf "$work"' EXIT
 [ "$group" = crash ] && export FT_SLURM_TIMEOUT=30
-"$here/cluster.sh" up || exit 1
+"$here/cluster.sh" up 9>&- || exit 1
 eval "$("$here/cluster.sh" env)"
 
 # 756 windows of 64 tokens: a step is work of some hundredths of a second

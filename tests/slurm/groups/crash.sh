@@ -37,7 +37,7 @@ for which in other batch; do
         grep -q "start 1, .*${victims[mpirun]}" "$name.log" && fail "$name: came back on a dead node"
         same_run "$name"
     done
-    for launcher in mpirun srun; do "$here/cluster.sh" boot "${victims[$launcher]}"; done
+    for launcher in mpirun srun; do "$here/cluster.sh" boot "${victims[$launcher]}" 9>&-; done
     for launcher in mpirun srun; do
         within 60 is_idle "${victims[$launcher]}" || fail "${victims[$launcher]} does not come back"
     done
