@@ -122,6 +122,8 @@ static ft_status check_replicas(struct trainer *t)
         {o->m, n_moments * (int64_t)sizeof(float)},
         {o->v, n_moments * (int64_t)sizeof(float)}};
     fault_data("replica", model->params, (size_t)N * sizeof *model->params);
+    fault_data("replica-m", o->m, (size_t)n_moments * sizeof *o->m);
+    fault_data("replica-v", o->v, (size_t)n_moments * sizeof *o->v);
     return replica_check(t->session->comm, parts, sizeof parts / sizeof *parts, t->meta.step);
 }
 

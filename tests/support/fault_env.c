@@ -3,8 +3,8 @@
  * default 1) of the named fault_point on that rank of the launcher fail. Kinds: error (default)
  * reports a failure, malloc lets the next allocation fail, exit, segv and kill end the process,
  * sleep stops it for an hour, loop for ever at work, stop until it is told to go on (SIGCONT). At a
- * fault_data: flip turns one bit of the data over; spike multiplies a double by 1000 and nan makes
- * it one.
+ * fault_data: flip turns one bit of the data over, flip0 ... flip31 that bit of an element of f32;
+ * spike multiplies a double by 1000 and nan makes it one.
  */
 #include <math.h>
 #include <signal.h>
@@ -40,9 +40,12 @@ static bool is_here(const char *phase)
 
 static void corrupt_here(const char *phase, void *data, size_t bytes)
 {
-    if (!is_here(phase))
+    int bit = 0;
+    if (bytes == 0 || !is_here(phase))
         return;
-    if (strcmp(fault.kind, "flip") == 0)
+    if (sscanf(fault.kind, "flip%d", &bit) == 1)
+        ((uint32_t *)data)[bytes / sizeof(uint32_t) / 2] ^= UINT32_C(1) << bit;
+    else if (strcmp(fault.kind, "flip") == 0)
         ((unsigned char *)data)[bytes / 2] ^= 1U << 4;
     else if (strcmp(fault.kind, "spike") == 0)
         *(double *)data *= 1e3;
