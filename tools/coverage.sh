@@ -28,12 +28,10 @@ for name in "${names[@]}"; do
     esac
 done
 cmake --build $build --parallel "$(nproc)" --target "${programs[@]}" >$build/build.log || { tail $build/build.log; exit 1; }
-if [ -z "${COVERAGE_KEEP:-}" ]; then
 rm -rf $build/profiles
 LLVM_PROFILE_FILE=$PWD/$build/profiles/%p.profraw ctest --test-dir $build -R "$tests" -LE 'real|slow' -j "$(nproc)" \
     >$build/test.log || tail -n 20 $build/test.log
 llvm-profdata merge -sparse $build/profiles/*.profraw -o $build/all.profdata
-fi
 objects=("$build/tests/${programs[0]}")
 for program in "${programs[@]:1}"; do objects+=(-object "$build/tests/$program"); done
 if [ $# -gt 0 ]; then

@@ -439,6 +439,31 @@ static void test_wrong_writes(void)
     CHECK_STATUS(h5_close(&file), FT_OK);
 }
 
+/* An index of attributes that is damaged is an error, not an attribute that is missing. */
+static void test_damaged_attributes(void)
+{
+    struct h5_file *file = NULL;
+    char *data = NULL, name[8];
+    size_t bytes = 0;
+    bool has = true;
+    CHECK_STATUS(h5_create(&file, at("index.h5")), FT_OK);
+    for (int i = 0; i < 12; i++) { /* more than 8 have an index */
+        (void)snprintf(name, sizeof name, "n%d", i);
+        CHECK_STATUS(h5_put_i64(file, "/", name, i), FT_OK);
+    }
+    CHECK_STATUS(h5_close(&file), FT_OK);
+    CHECK_STATUS(file_read_all(&data, &bytes, at("index.h5"), 1 << 20), FT_OK);
+    char *leaf = memmem(data, bytes, "BTLF", 4);
+    CHECK(leaf != NULL);
+    if (leaf)
+        leaf[10] ^= 1;
+    CHECK_STATUS(file_replace(at("index.h5"), data, bytes), FT_OK);
+    mem_free(data);
+    CHECK_STATUS(h5_open(&file, at("index.h5")), FT_OK);
+    CHECK_FAILS(h5_has_attribute(&has, file, "/", "n3"), FT_ERR_INPUT, "cannot look");
+    CHECK_STATUS(h5_close(&file), FT_OK);
+}
+
 int main(void)
 {
     if (!mkdtemp(folder))
@@ -453,6 +478,7 @@ int main(void)
     test_virtual();
     test_failing_writes();
     test_wrong_writes();
+    test_damaged_attributes();
     CHECK_STATUS(file_remove_folder(folder), FT_OK);
     return check_end();
 }
