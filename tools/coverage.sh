@@ -8,9 +8,9 @@
 set -eu
 cd "$(dirname "$0")/.."
 . tools/environment.sh
-build=build-coverage tests='^(fuzz/|unit/(config|data|format)/|unit/base/utf8|unit/token/(chat|share|.*hostile)|unit/model/(model_config|hostile_config)|'
-tests+='unit/model/(head_file|export_gguf)|mpi/(corpus|corpus_hostile|documents|documents_hostile|instruct|token_set)-np1|'
-tests+='mpi/(ckpt_damage|ckpt_hostile)-np1)'
+build=build-coverage tests='^(fuzz/|unit/(config|data|format)/|unit/base/utf8|unit/token/(chat|share|.*hostile)|'
+tests+='unit/model/(model_config|hostile_config|head_file|export_gguf)|'
+tests+='mpi/(ckpt_damage|ckpt_hostile|corpus|corpus_hostile|documents|documents_hostile|instruct|token_set)-np1)'
 files=(src/format/{gguf,gguf_get,gguf_write,safetensors,json,json_raw,tensor_data,ggml,ggml_256,ggml_32,weights}.c
     src/format/h5*.c src/token/json_*.c src/token/tokenizer_{json,gguf,folder,vocab}.c src/token/gguf_{pre,spm}.c
     src/token/{charsmap,pattern,pattern_translate}.c
@@ -27,7 +27,8 @@ for name in "${names[@]}"; do
     *) programs+=("test_${name##*/}") ;;
     esac
 done
-cmake --build $build --parallel "$(nproc)" --target "${programs[@]}" >$build/build.log || { tail $build/build.log; exit 1; }
+cmake --build $build --parallel "$(nproc)" --target "${programs[@]}" >$build/build.log ||
+    { tail $build/build.log; exit 1; }
 rm -rf $build/profiles
 LLVM_PROFILE_FILE=$PWD/$build/profiles/%p.profraw ctest --test-dir $build -R "$tests" -LE 'real|slow' -j "$(nproc)" \
     >$build/test.log || tail -n 20 $build/test.log

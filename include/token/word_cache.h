@@ -17,7 +17,11 @@
 #include "token/map.h"
 #include "token/tokenizer.h"
 
-enum { WORD_CACHE_LINES = 1 << 16, WORD_CACHE_BYTES = 31, WORD_CACHE_IDS = 7 };
+#ifndef WORD_CACHE_LINES /* the fuzz targets have few */
+#define WORD_CACHE_LINES (1 << 16)
+#endif
+
+enum { WORD_CACHE_BYTES = 31, WORD_CACHE_IDS = 7 };
 
 struct word_cache_line {
     uint64_t key[4];
