@@ -94,14 +94,15 @@ static ft_status create(char nonce[NONCE_MAX], const struct comm *comm, const ch
     return status == FT_ERR_IO ? ft_fail(FT_ERR_OUTPUT, "%s", ft_error_text()) : status;
 }
 
-static bool has_content(const char *path, const char *nonce)
+/* A file that cannot be read may be one that is not there yet; a want of memory is not. */
+static ft_status look_for(bool *is_there, const char *path, const char *nonce)
 {
     char *text = NULL;
     size_t bytes = 0;
-    const bool is_read = file_read_all(&text, &bytes, path, NONCE_MAX) == FT_OK;
-    const bool is_same = is_read && strcmp(text, nonce) == 0;
+    const ft_status status = file_read_all(&text, &bytes, path, NONCE_MAX);
+    *is_there = status == FT_OK && strcmp(text, nonce) == 0;
     mem_free(text);
-    return is_same;
+    return status == FT_ERR_INTERNAL ? status : FT_OK;
 }
 
 static ft_status wait_until_seen(const struct comm *comm, const char *dir, const char *probe,
@@ -109,8 +110,12 @@ static ft_status wait_until_seen(const struct comm *comm, const char *dir, const
 {
     const struct timespec pause = {.tv_nsec = POLL_NS};
     const double start = timer_now();
+    bool is_there = false;
     FT_TRY(fault_point("output-seen"));
-    while (!has_content(probe, nonce)) {
+    for (;;) {
+        FT_TRY(look_for(&is_there, probe, nonce));
+        if (is_there)
+            return FT_OK;
         if (timer_now() - start > patience_s)
             return ft_fail(
                 FT_ERR_OUTPUT,
@@ -119,7 +124,6 @@ static ft_status wait_until_seen(const struct comm *comm, const char *dir, const
                 comm_host(comm), dir, patience_s);
         (void)nanosleep(&pause, NULL);
     }
-    return FT_OK;
 }
 
 static ft_status prepare(struct comm *comm, const char *dir)

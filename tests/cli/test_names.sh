@@ -116,6 +116,7 @@ if [ "$(id -u)" -eq 0 ]; then
     expect 73 "cache.*: Permission denied" "${other[@]}" run.cfg data.train=new.jsonl output.dir=theirs/c
     chown 0:0 theirs/out/checkpoints/*/shard-* && chmod 600 theirs/out/checkpoints/*/shard-*
     expect 74 "shard-.*: Permission denied" "${other[@]}" run.cfg output.dir=theirs/out training.max_steps=3
+    expect 74 "shard-.*: Permission denied" "${other[@]}" evaluate run.cfg output.dir=theirs/out data.test=train.jsonl
     wait
     [ "$(find theirs -name "*.h5" ! -path "theirs/out/*")" = "" ] || fail "written in part"
     [ "$(find theirs -name "*.corrupt")" = "" ] || fail "a checkpoint that could not be read was condemned"

@@ -157,8 +157,11 @@ static bool try_one(void)
     (void)snprintf(victim, sizeof victim, "%s", malloc_faults_victim());
     comm_bcast(comm, &met, sizeof met, loop.rank);
     comm_bcast(comm, victim, sizeof victim, loop.rank);
-    if (!met)
+    if (!met) {
+        if (status != FT_OK && comm_rank(comm) == 0)
+            lose("a failure before that allocation", status);
         return false;
+    }
     double seen[3] = {(double)(mem_live_bytes() - loop.live), (double)status, -(double)status};
     comm_max_f64(comm, seen, 3);
     if (comm_rank(comm) == 0) {

@@ -55,7 +55,7 @@ row() {
     shift
     [[ $name =~ $what ]] || return 0
     go "$@" output.dir="$name" || { cat "$name.err"; exit 1; }
-    for ((step = 1; step < 12; step++)); do
+    for step in $(cd "$name/checkpoints" && printf '%s\n' step-* | sed 's/^step-0*//'); do
         while [ "$(jobs -rp | wc -l)" -ge 3 ]; do wait -n; done
         from_step "$name" "$step" "$@" &
     done
