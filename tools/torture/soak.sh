@@ -1,5 +1,5 @@
 # soak [20 [2000]] so many starts of one run, 100 steps with 10 checkpoints each; then so many steps with a checkpoint
-#                 every 10 in one process, some minutes: no growth of memory (under 1 MB an hour), open files,
+#                 every 10 in one process, some ten minutes: no growth of memory (under 1 MB an hour), open files,
 #                 left files, shared memory
 small_run
 # what jobs leave behind: Open MPI's files in memory and elsewhere lie here
@@ -16,21 +16,24 @@ $(sed -n 's/^VmRSS:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$pid/status") $(find "/proc
         sleep 1
     done
 }
-# growth FILE: largest slope of memory over ranks by least squares (MB/h), and fewest open files early and late (a
-# sample may fall into a checkpoint, which has some more); the first third of the time is not looked at
+# growth FILE: largest slope of memory over ranks by least squares (MB/h), and fewest open files in the third and in
+# the last quarter of the time (a sample may fall into a checkpoint, which has some more). The first third is not
+# looked at. Memory that grows by right: the loss of each step, 8 bytes, twice.
 growth() {
     awk 'NF == 4 { t[NR] = $1; p[NR] = $2; r[NR] = $3; f[NR] = $4; last = $1 }
         END {
             worst = -1e9
             for (i in t) if (t[i] > last / 3) {
                 n[p[i]]++; x[p[i]] += t[i]; y[p[i]] += r[i]; xx[p[i]] += t[i]^2; xy[p[i]] += t[i] * r[i]
-                if (t[i] < last * 2 / 3) { if (!early || f[i] < early) early = f[i] } else if (!late || f[i] < late) late = f[i]
+                if (t[i] < last / 2) continue
+                quarter = t[i] < last * 3 / 4 ? 3 : 4
+                if (!(quarter in files) || f[i] < files[quarter]) files[quarter] = f[i]
             }
             for (q in n) if (n[q] > 10) {
                 s = (n[q] * xy[q] - x[q] * y[q]) / (n[q] * xx[q] - x[q]^2) * 3600 / 1024
                 if (s > worst) worst = s
             }
-            printf "%.3f %d %d %d\n", worst, early, late, last
+            printf "%.3f %d %d %d\n", worst, files[3], files[4], last
         }' "$1"
 }
 files_of() { find "$1" -mindepth 1 | sed "s|^$1/||; s/step-[0-9]*/step/" | sort | uniq -c; }
@@ -38,7 +41,7 @@ files_of() { find "$1" -mindepth 1 | sed "s|^$1/||; s/step-[0-9]*/step/" | sort 
 # long_process STEPS
 long_process() {
     local slope early late took patience=7200
-    run 2 long training.max_steps="$1" checkpoint.every_steps=10 training.global_batch=300 training.micro_batch=64 \
+    run 2 long training.max_steps="$1" checkpoint.every_steps=10 training.global_batch=2000 training.micro_batch=64 \
         training.eval_every=500 &
     job=$!
     sample long >samples
