@@ -164,7 +164,7 @@ ft_status h5_close(struct h5_file **file)
     ft_status status = FT_OK;
     if (H5Fclose((*file)->id) < 0)
         status = h5_fail(FT_ERR_IO, *file, "/", "cannot complete the file");
-    (void)H5garbage_collect(); /* else its lists of free blocks grow with each checkpoint */
+    (void)H5garbage_collect(); /* else its lists of free blocks grow by a KiB a checkpoint */
     FT_FREE(*file);
     return status;
 }

@@ -121,6 +121,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         open_model(g, fuzz_file("model.gguf", data, size));
     }
     gguf_close(&g);
-    fuzz_end(64 * size + (32 << 20));
+    fuzz_end(256 * size + (1 << 20));
     return 0;
 }

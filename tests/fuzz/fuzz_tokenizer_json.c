@@ -130,6 +130,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (t)
         use(t, texts[1], bytes[1]);
     tokenizer_close(&t);
-    fuzz_end(256 * size + (32 << 20));
+    fuzz_end(1024 * size + (1 << 20));
     return 0;
 }

@@ -27,6 +27,8 @@ files() { find "$1" -type f | wc -l; }
 sort_out() {
     local work=build-fuzz/work/$1 input
     for input in "$work"/findings/*; do
+        [ -e "$input" ] || continue
+        case $input in */oom-*) mv "$input" "$work/library/" && continue ;; esac # the target limits our own memory
         "build-fuzz/fuzz-$1" -rss_limit_mb=512 "$input" >"$work/one.log" 2>&1
         grep -aq 'in mem_alloc\|tests/fuzz/fuzz_h5.c:.*broken\|fuzz.c:.*broken' "$work/one.log" && continue
         grep -aE '^    #[0-9]+ .*(libhdf5|/src/|/tests/fuzz/fuzz_)' "$work/one.log" | head -n 1 | grep -aq libhdf5 &&

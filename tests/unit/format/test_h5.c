@@ -2,6 +2,7 @@
  * express. */
 #include "format/h5.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <hdf5.h>
 #include <math.h>
@@ -439,6 +440,35 @@ static void test_wrong_writes(void)
     CHECK_STATUS(h5_close(&file), FT_OK);
 }
 
+static bool fails_to_read;
+
+/* HDF5's own, unless it shall fail. */
+herr_t H5Aread(hid_t attribute, hid_t type, void *out)
+{
+    herr_t (*own)(hid_t, hid_t, void *);
+    void *found = dlsym(RTLD_NEXT, "H5Aread");
+    memcpy(&own, &found, sizeof own);
+    return fails_to_read ? -1 : own(attribute, type, out);
+}
+
+static void test_failing_reads(void)
+{
+    struct h5_file *file = NULL;
+    int64_t number = 0;
+    char *text = NULL;
+    CHECK_STATUS(h5_create(&file, at("read.h5")), FT_OK);
+    CHECK_STATUS(h5_put_i64(file, "/", "n", 7), FT_OK);
+    CHECK_STATUS(h5_put_text(file, "/", "t", "text"), FT_OK);
+    fails_to_read = true;
+    CHECK_FAILS(h5_get_i64(file, "/", "n", &number), FT_ERR_INPUT, "cannot read the attribute");
+    CHECK_FAILS(h5_get_text(file, "/", "t", &text), FT_ERR_INPUT, "cannot read the attribute");
+    fails_to_read = false;
+    CHECK(text == NULL);
+    CHECK_STATUS(h5_get_i64(file, "/", "n", &number), FT_OK);
+    CHECK(number == 7);
+    CHECK_STATUS(h5_close(&file), FT_OK);
+}
+
 /* An index of attributes that is damaged is an error, not an attribute that is missing. */
 static void test_damaged_attributes(void)
 {
@@ -478,6 +508,7 @@ int main(void)
     test_virtual();
     test_failing_writes();
     test_wrong_writes();
+    test_failing_reads();
     test_damaged_attributes();
     CHECK_STATUS(file_remove_folder(folder), FT_OK);
     return check_end();
