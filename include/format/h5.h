@@ -45,6 +45,9 @@ ft_status h5_create(struct h5_file **out, const char *path);
 /** Opens an existing regular file read-only. Gives *out (h5_close). */
 ft_status h5_open(struct h5_file **out, const char *path);
 
+/** The same of a file that this program wrote, whose hash was looked at: see file_open_own. */
+ft_status h5_open_own(struct h5_file **out, const char *path);
+
 /**
  * Closes and sets NULL (NULL is allowed). After writing, the file is complete only when this
  * returned FT_OK: HDF5 writes much of a file while closing it.

@@ -195,7 +195,7 @@ ft_status shard_read(const char *path, const struct shard_place *place, int64_t 
                      float *const out[N_SHARD_KINDS])
 {
     struct h5_file *file = NULL;
-    FT_TRY(h5_open(&file, path));
+    FT_TRY(h5_open_own(&file, path));
     ft_status status = check_place(file, path, place, step, layout->N);
     for (int kind = 0; status == FT_OK && kind < N_SHARD_KINDS; kind++)
         if (out[kind])
@@ -264,7 +264,7 @@ ft_status shard_read_meta(const char *path, struct ckpt_meta *out)
 {
     struct h5_file *file = NULL;
     *out = (struct ckpt_meta){0};
-    FT_TRY(h5_open(&file, path));
+    FT_TRY(h5_open_own(&file, path));
     ft_status status = get_numbers(file, out);
     if (status == FT_OK)
         status = get_texts(file, out);

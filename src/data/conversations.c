@@ -19,7 +19,7 @@ static ft_status read_starts(struct conversation_set *s)
         const struct token_shard *shard = &tokens->shards[i];
         const int64_t n = shard->info.n_documents;
         struct h5_file *file = NULL;
-        FT_TRY(h5_open(&file, shard->path));
+        FT_TRY(h5_open_own(&file, shard->path));
         ft_status status = h5_read_slice(file, "/document_starts", H5_I64, 0, n, out);
         for (int64_t k = 0; k < n && status == FT_OK; k++) {
             if (out[k] < 0 || out[k] >= shard->info.n_tokens || (k == 0 && out[k] != 0))

@@ -33,7 +33,7 @@ static ft_status read_shard(struct reading *r, const struct token_shard *shard)
 {
     struct h5_file *file = NULL;
     const int64_t n = shard->info.n_documents, room = r->set->n_documents + 1 - r->n;
-    FT_TRY(h5_open(&file, shard->path));
+    FT_TRY(h5_open_own(&file, shard->path));
     ft_status status = label_columns_read(&r->columns, file, n);
     if (status == FT_OK)
         status = h5_read_slice(file, "/document_starts", H5_I64, 0, n < room ? n : room,

@@ -158,7 +158,7 @@ static ft_status look(const struct feature_store *s, int64_t part, bool *has)
     FT_TRY(check_hash(&is_whole, path, hash_path));
     if (!is_whole)
         return FT_OK;
-    FT_TRY(h5_open(&file, path));
+    FT_TRY(h5_open_own(&file, path));
     ft_status status = look_inside(s, file, part, has);
     if (status == FT_ERR_INPUT)
         status = ft_fail_within(status, "%s", path);
@@ -311,7 +311,7 @@ ft_status feature_store_read(const struct feature_store *s, int64_t part, int ki
     char path[FILE_PATH_MAX], name[H5_NAME_BYTES];
     struct h5_file *file = NULL;
     FT_TRY(part_path(path, s, part, "h5"));
-    FT_TRY(h5_open(&file, path));
+    FT_TRY(h5_open_own(&file, path));
     dataset_name(name, kind);
     const ft_status status = h5_read(file, name, H5_F32, feature_store_count(s, part) * s->C, out);
     (void)h5_close(&file);

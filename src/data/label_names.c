@@ -139,7 +139,7 @@ static ft_status add_shard(struct label_table *table, const struct token_shard *
 {
     struct h5_file *file = NULL;
     struct label_names names = {0};
-    FT_TRY(h5_open(&file, shard->path));
+    FT_TRY(h5_open_own(&file, shard->path));
     ft_status status = label_names_read(&names, file, COLUMN_NAMES);
     if (status == FT_OK)
         status = add_all(table, names.text.data, names.text.used);

@@ -56,7 +56,7 @@ static ft_status read_numbers(int64_t **numbers, const struct token_shard *shard
 {
     struct h5_file *file = NULL;
     FT_TRY(FT_ALLOC(*numbers, n));
-    ft_status status = h5_open(&file, shard->path);
+    ft_status status = h5_open_own(&file, shard->path);
     if (status == FT_OK)
         status = h5_read_slice(file, COLUMN_NUMBERS, H5_I64, 0, n, *numbers);
     (void)h5_close(&file);
@@ -126,7 +126,7 @@ static ft_status read_number(int64_t *out, struct corpus *c, int64_t document)
 {
     const struct token_shard *shard = find_shard(corpus_tokens(c), document);
     struct h5_file *file = NULL;
-    FT_TRY(h5_open(&file, shard->path));
+    FT_TRY(h5_open_own(&file, shard->path));
     const ft_status status =
         h5_read_slice(file, COLUMN_NUMBERS, H5_I64, document - shard->first_document, 1, out);
     (void)h5_close(&file);

@@ -220,7 +220,7 @@ static ft_status find_datasets(struct token_shard *shard, bool has_labels)
 {
     struct h5_file *file = NULL;
     uint64_t tokens_at = 0, starts_at = 0;
-    FT_TRY(h5_open(&file, shard->path));
+    FT_TRY(h5_open_own(&file, shard->path));
     ft_status status = check_shape(file, "/tokens", H5_U32, shard->info.n_tokens);
     if (status == FT_OK)
         status = check_shape(file, "/document_starts", H5_I64, shard->info.n_documents);

@@ -123,10 +123,12 @@ ft_status h5_create(struct h5_file **out, const char *path)
     return status;
 }
 
-static ft_status measure(uint64_t *bytes, const char *path)
+typedef ft_status (*opener)(int *fd, uint64_t *bytes, const char *path);
+
+static ft_status measure(uint64_t *bytes, const char *path, opener open_file)
 {
     int fd = -1;
-    FT_TRY(file_open_read(&fd, bytes, path));
+    FT_TRY(open_file(&fd, bytes, path));
     char signature[8];
     const ft_status status = *bytes < sizeof signature
                                  ? ft_fail(FT_ERR_INPUT, "%s: %llu bytes are no HDF5 file", path,
@@ -138,11 +140,11 @@ static ft_status measure(uint64_t *bytes, const char *path)
     return status;
 }
 
-ft_status h5_open(struct h5_file **out, const char *path)
+static ft_status open_by(struct h5_file **out, const char *path, opener open_file)
 {
     *out = NULL;
     uint64_t bytes = 0;
-    FT_TRY(measure(&bytes, path));
+    FT_TRY(measure(&bytes, path, open_file));
     FT_TRY(start_file(out, path));
     const hid_t access = access_list();
     (*out)->bytes = bytes;
@@ -155,6 +157,16 @@ ft_status h5_open(struct h5_file **out, const char *path)
     if (status != FT_OK)
         FT_FREE(*out);
     return status;
+}
+
+ft_status h5_open(struct h5_file **out, const char *path)
+{
+    return open_by(out, path, file_open_read);
+}
+
+ft_status h5_open_own(struct h5_file **out, const char *path)
+{
+    return open_by(out, path, file_open_own);
 }
 
 ft_status h5_close(struct h5_file **file)

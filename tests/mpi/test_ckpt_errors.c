@@ -2,7 +2,8 @@
  * and the last: the ranks agree on a documented code and one message that names the file and the
  * rank, and the checkpoint before it or the new one is found whole, bit by bit.
  *
- *     test_mpi_ckpt_errors [STRIDE]    every STRIDE-th point only (1: all), and the table of them
+ *     test_mpi_ckpt_errors [STRIDE [CALL]]
+ *                                      every STRIDE-th point only (1: all), and the table of them
  *     test_mpi_ckpt_errors points      one line for each call that a save makes: what kill takes
  *     test_mpi_ckpt_errors kill FOLDER SCENARIO VICTIM CALL K
  *                                      looks at what the last kill left in FOLDER, then has that
@@ -263,7 +264,7 @@ static int victim_of(int number)
     return number == 0 ? 0 : number == 1 ? 1 % size : size - 1;
 }
 
-static void try_all(int64_t stride)
+static void try_all(int64_t stride, const char *only)
 {
     for (size_t s = 0; s < sizeof scenarios / sizeof *scenarios; s++) {
         for (int v = 0; v < N_VICTIMS; v++) {
@@ -272,7 +273,8 @@ static void try_all(int64_t stride)
             count_calls(n_calls, &scenarios[s], victim);
             for (int call = 0; call < N_INTERPOSED; call++)
                 for (int kind = 0; kind < N_KINDS; kind++)
-                    if (makes_sense((enum interposed)call, kind))
+                    if (makes_sense((enum interposed)call, kind) &&
+                        (!only || strcmp(only, interposed_names[call]) == 0))
                         try_calls(&scenarios[s], v, victim, kind, (enum interposed)call,
                                   n_calls[call], stride);
         }
@@ -356,7 +358,7 @@ int main(int argc, char **argv)
     rank = comm_rank(comm);
     size = comm_size(comm);
     const bool is_kill = argc == 7;
-    const int64_t stride = argc == 2 ? strtoll(argv[1], NULL, 10) : 1;
+    const int64_t stride = argc == 2 || argc == 3 ? strtoll(argv[1], NULL, 10) : 1;
     if (is_kill)
         (void)snprintf(root, sizeof root, "%s", argv[2]);
     else if (rank == 0 && !mkdtemp(root))
@@ -367,7 +369,7 @@ int main(int argc, char **argv)
     if (is_kill)
         kill_rank(argv + 3);
     else if (root[0] && stride > 0)
-        try_all(stride);
+        try_all(stride, argc == 3 ? argv[2] : NULL);
     else if (root[0])
         print_points();
     if (rank == 0 && stride > 0 && !is_kill)

@@ -24,7 +24,8 @@ done <points
 visit 0 0 0 0 0
 kill_seconds=$SECONDS SECONDS=0
 
-mpirun -q -np 3 "$program" "$stride" >errors.txt 2>errors.err || lose errors "$(grep -c "^lost" errors.txt) points"
+mpirun -q -np 3 "$program" "$stride" >errors.txt 2>errors.err || [ -s errors.txt ] || lose errors "no table"
+lost=$((lost + $(grep -c "^lost" errors.txt)))
 grep -e "^lost" -e "^    " errors.txt
 sed -n '/^call /,$p' errors.txt
 echo "SIGKILL, points by call and rank (2: the last):"
