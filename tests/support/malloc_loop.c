@@ -74,6 +74,7 @@ static void fresh_folder(void)
         _exit(DIED);
 }
 
+/* Hash of the file that the command gives; 0 where it gives none. */
 static struct hash_value result(void)
 {
     char *data = NULL;
@@ -84,6 +85,12 @@ static struct hash_value result(void)
         hash = hash_bytes(data, bytes);
     mem_free(data);
     return hash;
+}
+
+static bool is_right(void)
+{
+    const struct hash_value got = result();
+    return got.low == loop.right.low && got.high == loop.right.high;
 }
 
 /* As main() does. What HDF5 keeps between its calls goes too. */
@@ -170,12 +177,13 @@ static bool try_one(void)
         check_turn(status, (int64_t)seen[0], seen[1] != -seen[2]);
     }
     comm_barrier(comm);
-    const ft_status again = status == FT_OK ? FT_OK : turn(0);
-    (void)malloc_faults_disarm();
-    if (comm_rank(comm) == 0 && again != FT_OK)
-        lose("the undisturbed run afterwards fails", again);
-    const struct hash_value got = result();
-    if (comm_rank(comm) == 0 && (got.low != loop.right.low || got.high != loop.right.high))
+    if (status != FT_OK && !(getenv("RESULT") && is_right())) { /* an export may be written whole */
+        const ft_status again = turn(0);
+        (void)malloc_faults_disarm();
+        if (comm_rank(comm) == 0 && again != FT_OK)
+            lose("the undisturbed run afterwards fails", again);
+    }
+    if (comm_rank(comm) == 0 && !is_right())
         lose("another result in the end", status);
     return true;
 }
