@@ -36,14 +36,16 @@ for ((i = 0; i < n; i++)); do
 done
 echo "full disks: codes $(sort codes | uniq -c | awk '{ printf "%s x %s  ", $2, $1 }')"
 rm codes
-# disturbed WHAT COMMAND...: a run, and at a random time the command
+# disturbed WHAT COMMAND...: a run, and up to 0.2 s after one of its checkpoints the command
 disturbed() {
-    local what=$1 job code
+    local what=$1 job code moment
     shift
     mounted 1G
     run_there &
     job=$!
-    pause "${seconds[2]}"
+    moment=$(printf "disk/run/checkpoints/step-%08d" $((8 + RANDOM % 7 * 8)))
+    until [ -e "$moment" ] || ! kill -0 $job 2>/dev/null; do sleep 0.01; done
+    pause 0.2
     "$@"
     wait $job
     code=$?
