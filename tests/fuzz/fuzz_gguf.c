@@ -10,6 +10,7 @@
 #include "format/weights.h"
 #include "fuzz.h"
 #include "model/config.h"
+#include "round_trip.h"
 #include "token/tokenizer.h"
 
 enum { ELEMENTS_MAX = 1 << 16 };
@@ -87,6 +88,9 @@ static void encode(struct tokenizer *t)
         for (int64_t i = 0; i < ids.n; i++)
             FUZZ_CHECK(ids.ids[i] >= 0 && ids.ids[i] < tokenizer_vocab_size(t));
     FUZZ_CHECK(tokenizer_decode(t, &decoded, ids.ids, ids.n) == FT_OK);
+    if (keeps_text(t))
+        FUZZ_CHECK(decoded.used == sizeof text - 1 &&
+                   memcmp(decoded.data, text, decoded.used) == 0);
     token_list_clear(&ids);
     buffer_clear(&decoded);
 }

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "fuzz.h"
+#include "round_trip.h"
 #include "token/chat.h"
 #include "token/tokenizer.h"
 
@@ -27,11 +28,14 @@ static void check_ids(struct tokenizer *t, const struct token_list *ids, const c
 }
 
 /* A stream gives valid UTF-8, and where the decoded text is valid, just that. */
-static void check_decoding(const struct tokenizer *t, const struct token_list *ids)
+static void check_decoding(const struct tokenizer *t, const struct token_list *ids,
+                           const char *text, size_t bytes)
 {
     struct buffer whole = {0}, pieces = {0};
     struct token_stream stream = {0};
     FUZZ_CHECK(tokenizer_decode(t, &whole, ids->ids, ids->n) == FT_OK);
+    if (keeps_text(t))
+        FUZZ_CHECK(whole.used == bytes && (bytes == 0 || memcmp(whole.data, text, bytes) == 0));
     for (int64_t i = 0; i < ids->n; i++)
         FUZZ_CHECK(tokenizer_stream(t, &stream, &pieces, ids->ids[i]) == FT_OK);
     FUZZ_CHECK(tokenizer_stream_end(t, &stream, &pieces) == FT_OK);
@@ -65,7 +69,7 @@ static void encode(struct tokenizer *t, const char *text, size_t bytes)
     FUZZ_CHECK(is_done || ids.n == 0);
     if (is_done) {
         check_ids(t, &ids, text, bytes);
-        check_decoding(t, &ids);
+        check_decoding(t, &ids, text, bytes);
         check_document(t, &ids, text, bytes);
     }
     token_list_clear(&ids);

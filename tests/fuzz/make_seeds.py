@@ -249,6 +249,13 @@ def seed_tokenizer_json():
     put_parts("tokenizer_json", "", text, config, "", "[UNK]\n[CLS]\n[SEP]\n[PAD]\n[MASK]\na\n##b\nab\n")
     for eos in ("7", "[2, 3]", "null", '"<s>"', "-1"):
         put_parts("tokenizer_json", small_tokenizer({}), text, "{}", '{"eos_token_id": %s}' % eos)
+    whole = json.loads(small_tokenizer({
+        "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True},
+        "decoder": {"type": "ByteLevel"}}))
+    whole["model"]["vocab"] = {text: i for i, text in enumerate([*byte_alphabet(), "ab", "\u0120a"])}
+    whole["model"]["merges"] = ["a b", "\u0120 a"]
+    whole["added_tokens"] = [{**whole["added_tokens"][0], "id": 258}]
+    put_parts("tokenizer_json", json.dumps(whole), text)
     named = {"chat_template": [{"name": "tool", "template": "a"}, {"name": "default", "template": "{{ b }}"}]}
     put_parts("tokenizer_json", small_tokenizer({}), text, json.dumps(named))
     put_parts("tokenizer_json", "", text, "{}")
