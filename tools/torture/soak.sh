@@ -2,6 +2,8 @@
 #                 every 10 in one process, some ten minutes: no growth of memory (under 1 MB an hour), open files,
 #                 left files, shared memory
 small_run
+for _ in {1..40}; do cat train.jsonl; done >many.jsonl
+mv many.jsonl train.jsonl
 # what jobs leave behind: Open MPI's files in memory and elsewhere lie here
 mkdir left
 export TMPDIR=$work/left OMPI_MCA_btl_vader_backing_directory=$work/left
@@ -41,7 +43,7 @@ files_of() { find "$1" -mindepth 1 | sed "s|^$1/||; s/step-[0-9]*/step/" | sort 
 # long_process STEPS
 long_process() {
     local slope early late took patience=7200
-    run 2 long training.max_steps="$1" checkpoint.every_steps=10 training.global_batch=2000 training.micro_batch=64 \
+    run 2 long training.max_steps="$1" checkpoint.every_steps=10 training.global_batch=700 training.micro_batch=64 \
         training.eval_every=500 &
     job=$!
     sample long >samples
