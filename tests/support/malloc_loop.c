@@ -9,8 +9,9 @@
  * message; no live bytes; no checkpoint set aside; and, if need be after the same command
  * undisturbed, the file RESULT (environment; may be unset) has the bits of an undisturbed turn.
  *
- * Prints a line for each turn that broke this ("lost: k ..."), at the end what was tried. A process
- * that dies or hangs says "died: k ..." with its stack; the caller goes on at k + STRIDE.
+ * The file "at" has the number of the turn. Prints a line for each turn that broke this ("lost: k
+ * ..."), at the end what was tried. A process that dies or hangs says "died: k ..." with its stack,
+ * if it still can; the caller goes on at k + STRIDE.
  */
 #include <execinfo.h>
 #include <fcntl.h>
@@ -67,9 +68,13 @@ static void watch_deaths(void)
         (void)sigaction(deadly[i], &action, NULL);
 }
 
-/* Rank 0 alone. */
+/* Rank 0 alone. The file "at" tells of a turn that ends the process without a word. */
 static void fresh_folder(void)
 {
+    char text[32];
+    const int n = snprintf(text, sizeof text, "%lld\n", (long long)loop.k);
+    if (file_write_synced("at", text, (size_t)n) != FT_OK)
+        _exit(DIED);
     if (file_remove_folder("now") != FT_OK || system("cp -r before now") != 0)
         _exit(DIED);
 }

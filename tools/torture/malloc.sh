@@ -50,8 +50,9 @@ try() {
         until mpirun -q -np "$np" "$loop" "$rank" "$whose" $mode $from 1000000 "$step" "$@" >/dev/null 2>"$name.err"; do
             grep '^lost: ' "$name.err"
             lost=$((lost + $(grep -c '^lost: ' "$name.err")))
-            k=$(sed -n 's/^died: k \([0-9]*\),.*/\1/p' "$name.err" | head -n 1)
-            [ -n "$k" ] || { grep -q '^tried' "$name.err" || lose "$name" "no word of how it ended"; break; }
+            grep -q '^tried' "$name.err" && break
+            k=$(cat at)
+            [ "$k" -ge $from ] || { lose "$name" "ends at once"; echo tried 0 >>"$name.err"; break; }
             died=$((died + 1)) counted=$((counted + (k - from) / step + 1)) from=$((k + step))
             [ "$whose" = fragile ] || lose "$name" "rank $rank, $mode: allocation $k"
             after_death "$np" "$result" "$@" || lose "$name" "after allocation $k, $mode, the next run"
