@@ -141,8 +141,10 @@ const char *fuzz_folder(void)
 {
     if (folder[0])
         return folder;
-    (void)snprintf(folder, sizeof folder, "%s/ft-fuzz-XXXXXX",
-                   access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    const char *parent = getenv("FUZZ_FOLDER"); /* of a campaign, which removes it */
+    if (!parent)
+        parent = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+    (void)snprintf(folder, sizeof folder, "%s/ft-fuzz-XXXXXX", parent);
     FUZZ_CHECK(mkdtemp(folder) != NULL);
     (void)atexit(remove_folder);
     return folder;

@@ -19,6 +19,9 @@ fi
 targets=("${@:2}")
 [ $# -gt 1 ] || read -ra targets < <(sed -n 's/^set(FT_FUZZ_TARGETS \(.*\))/\1/p' tests/fuzz/CMakeLists.txt)
 failures=0
+FUZZ_FOLDER=$(mktemp -d -p /dev/shm ft-fuzz-XXXXXX) || exit 1 # processes that end by a finding leave files there
+export FUZZ_FOLDER
+trap 'rm -rf "$FUZZ_FOLDER"' EXIT
 
 # files FOLDER: how many there are
 files() { find "$1" -type f | wc -l; }
