@@ -8,12 +8,13 @@ least=15 # DEADLINE_LEAST_S
 for i in $(seq 4000); do
     echo "{\"text\": \"$i other things, quite unlike: xylophones jump over lazy quartz, and ${words[$((i % 10))]} again $i\"}"
 done >much.jsonl
+for _ in 1 2 3 4; do cat much.jsonl; done >more.jsonl
 numbers() { sed 's/, "ms": [^,]*, "tokens_per_s": [^,}]*//' "$1/metrics.jsonl"; }
-lines() { grep -c "\"$2\"" "$1/metrics.jsonl" 2>/dev/null; }
+lines() { cat "$1/metrics.jsonl" 2>/dev/null | grep -c "\"$2\""; }
 now_ms() { echo $((${EPOCHREALTIME/./} / 1000)); }
 
-# The job's time ends in the middle of what an undisturbed run takes; on a machine that is busy now and then
-# it may miss the middle: once more, then.
+# The job's time, whole seconds, ends in the middle of the some seconds that an undisturbed run takes; on a machine
+# that is busy now and then it may miss the middle: once more, then.
 # cut_short NP WHERE [section.key=value ...]: WHERE is what must be true of cut/ afterwards
 cut_short() {
     local np=$1 where=$2 start took share code
@@ -42,9 +43,9 @@ cut_short() {
 within_steps() { [ "$(lines cut loss)" -ge 1 ] && [ ! -e cut/final ]; }
 within_evaluation() { [ "$(lines cut loss)" -eq 1 ] && [ "$(lines cut eval_loss)" -eq 0 ]; }
 for np in 1 2; do
-    cut_short $np within_steps data.train=much.jsonl training.max_steps=24 training.global_batch=500
+    cut_short $np within_steps data.train=much.jsonl training.max_steps=96 training.global_batch=500
 done
-cut_short 2 within_evaluation data.validation=much.jsonl training.max_steps=2 training.eval_every=1
+cut_short 2 within_evaluation data.validation=more.jsonl training.max_steps=2 training.eval_every=1
 
 # --- what keeps nothing ends too, before the time is over
 SLURM_JOB_END_TIME=$(($(date +%s) + 10)) "$finetune" prepare run.cfg output.dir=none data.cache=fresh >out 2>err
