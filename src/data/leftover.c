@@ -24,7 +24,7 @@ void leftover_suffix(char suffix[LEFTOVER_BYTES])
     (void)snprintf(suffix, LEFTOVER_BYTES, "tmp.%s.%ld", host, (long)getpid());
 }
 
-/* A process that has ended may stay in the table until its parent, or init, has asked for its code. */
+/* One that has ended stays in the table until its parent, or init, has asked for its code. */
 static bool is_zombie(long process)
 {
     char path[64], text[256] = "";
