@@ -58,7 +58,7 @@ references() {
 # disturb SIGNAL CODES VICTIMS: one run of 2 to 4 ranks, disturbed at a random time, and started again until it is
 # done. VICTIMS: a function that prints the processes of a folder's run of which one is hit.
 disturb() {
-    local np=$((2 + RANDOM % 3)) dir=run-$tried pids code attempt
+    local np=$((2 + RANDOM % 3)) dir=$campaign-$tried pids code attempt
     run "$np" "$dir" 2>/dev/null & # bash would say that it was killed
     local job=$!
     pause "${seconds[$np]}"

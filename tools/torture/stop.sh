@@ -7,7 +7,7 @@ rank_of_process() { tr '\0' '\n' <"/proc/$1/environ" | sed -n 's/^OMPI_COMM_WORL
 
 # stop_one: one run that is stopped once it trains, because before that mpirun itself may still be at work
 stop_one() {
-    local np=$((2 + RANDOM % 3)) dir=run-$tried pids victim rank start took code
+    local np=$((2 + RANDOM % 3)) dir=$campaign-$tried pids victim rank start took code
     run "$np" "$dir" distributed.watchdog_s=$limit training.max_steps=100000 checkpoint.every_steps=1000 &
     local job=$!
     until [ -s "$dir/metrics.jsonl" ] || ! kill -0 $job 2>/dev/null; do sleep 0.05; done
