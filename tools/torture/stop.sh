@@ -1,5 +1,5 @@
 # stop [50]       SIGSTOP of a random rank at a random time, watchdog 3 s: the job ends with 76 within 2 s of the
-#                 limit and names the rank, then as in kill
+#                 limit and names the rank
 small_run
 references 2 3 4
 limit=3 slowest=0
