@@ -44,8 +44,8 @@ void deadline_watch(void)
         return;
     }
     end = timer_now() + left;
-    log_info("%.0f min %02.0f s of the job's time are left: work is saved before its end",
-             floor(left / 60), fmod(left, 60));
+    log_info("%lld min %02lld s of the job's time are left: work is saved before its end",
+             (long long)left / 60, (long long)left % 60);
 }
 
 void deadline_need(double seconds)
