@@ -32,4 +32,7 @@ struct hash_value hash_close(struct hash_state *state);
  */
 ft_status hash_file(struct hash_value *value, uint64_t *bytes, const char *path);
 
+/** The same of what is left to read of an open file; path: for the message. */
+ft_status hash_rest(struct hash_value *value, uint64_t *bytes, int fd, const char *path);
+
 #endif

@@ -30,6 +30,7 @@ enum h5_type {
 
 enum {
     H5_DIMS_MAX = 4,            /**< dimensions of a dataset at most */
+    H5_SEAL_BYTES = 512,        /**< at the head of a sealed file */
     H5_NAME_BYTES = 256,        /**< a path inside the file, terminator included */
     H5_TEXT_BYTES_MAX = 1 << 20 /**< a text attribute that is read has at most so many bytes */
 };
@@ -47,6 +48,17 @@ ft_status h5_open(struct h5_file **out, const char *path);
 
 /** The same of a file that this program wrote, whose hash was looked at: see file_open_own. */
 ft_status h5_open_own(struct h5_file **out, const char *path);
+
+/**
+ * A sealed file carries the hash of its own bytes in HDF5's user block, its first H5_SEAL_BYTES,
+ * over which h5dump and other programs pass: for a file that stands alone and is carried about.
+ * h5_create_sealed leaves room for it; h5_seal, after h5_close, writes it and syncs the file.
+ */
+ft_status h5_create_sealed(struct h5_file **out, const char *path);
+ft_status h5_seal(const char *path);
+
+/** Opens a sealed file read-only when every byte is what was sealed: HDF5 sees no other. */
+ft_status h5_open_sealed(struct h5_file **out, const char *path);
 
 /**
  * Closes and sets NULL (NULL is allowed). After writing, the file is complete only when this

@@ -61,7 +61,8 @@ void vocab_find_byte_tokens(const struct vocab *v, int32_t ids[256]);
 /** The byte that a text of the form <0xNN> stands for; -1 for any other text. */
 int vocab_byte_of_token(const char *text, size_t bytes);
 
-/** Writes text for a message: in double quotes, cut when long, control characters as \xNN. */
+/** Writes text, UTF-8 or not, for a message: in double quotes, cut when long, control characters
+ * and what is no character as \xNN. */
 const char *vocab_quote(char out[VOCAB_QUOTE], const char *text, size_t bytes);
 
 #endif

@@ -43,12 +43,9 @@ struct hash_value hash_close(struct hash_state *state)
     return (struct hash_value){h.high64, h.low64};
 }
 
-ft_status hash_file(struct hash_value *value, uint64_t *bytes, const char *path)
+ft_status hash_rest(struct hash_value *value, uint64_t *bytes, int fd, const char *path)
 {
-    enum { CHUNK = 1 << 20 };
-    int fd = -1;
-    uint64_t size = 0;
-    FT_TRY(file_open_own(&fd, &size, path));
+    enum { CHUNK = 1 << 17 };
     struct hash_state *state = hash_open();
     char *chunk = mem_alloc_raw(CHUNK, 1);
     ft_status status = state && chunk ? FT_OK : FT_ERR_INTERNAL;
@@ -70,6 +67,14 @@ ft_status hash_file(struct hash_value *value, uint64_t *bytes, const char *path)
     if (bytes)
         *bytes = total;
     mem_free(chunk);
+    return status;
+}
+
+ft_status hash_file(struct hash_value *value, uint64_t *bytes, const char *path)
+{
+    int fd = -1;
+    FT_TRY(file_open_own(&fd, NULL, path));
+    const ft_status status = hash_rest(value, bytes, fd, path);
     (void)close(fd);
     return status;
 }

@@ -5,7 +5,7 @@
  * are walked one by one, layout, filters, type and extent are checked before the first element is
  * read, and the exit handler is switched off before the library starts. Integrity is not its
  * business either: whoever needs to know that a file is what was written hashes the bytes before
- * opening it here (ckpt/ does).
+ * opening it here (ckpt/ and data/ do, and h5_open_sealed).
  *
  * libver LATEST: every piece of metadata then carries a checksum, which no other choice gives.
  */
@@ -104,7 +104,8 @@ static hid_t access_list(void)
     return list;
 }
 
-ft_status h5_create(struct h5_file **out, const char *path)
+/* user_block: bytes before HDF5's own */
+static ft_status create_with(struct h5_file **out, const char *path, int user_block)
 {
     ft_status status = start_file(out, path);
     if (status != FT_OK)
@@ -112,7 +113,8 @@ ft_status h5_create(struct h5_file **out, const char *path)
     struct h5_file *file = *out;
     const hid_t access = access_list(), create = H5Pcreate(H5P_FILE_CREATE);
     file->is_writable = true;
-    if (access >= 0 && create >= 0 && H5Pset_obj_track_times(create, false) >= 0)
+    if (access >= 0 && create >= 0 && H5Pset_obj_track_times(create, false) >= 0 &&
+        H5Pset_userblock(create, (hsize_t)user_block) >= 0)
         file->id = H5Fcreate(path, H5F_ACC_EXCL, create, access);
     if (file->id < 0)
         status = h5_fail(FT_ERR_IO, file, "/", "cannot create the file");
@@ -121,6 +123,16 @@ ft_status h5_create(struct h5_file **out, const char *path)
     if (status != FT_OK)
         FT_FREE(*out);
     return status;
+}
+
+ft_status h5_create(struct h5_file **out, const char *path)
+{
+    return create_with(out, path, 0);
+}
+
+ft_status h5_create_sealed(struct h5_file **out, const char *path)
+{
+    return create_with(out, path, H5_SEAL_BYTES);
 }
 
 typedef ft_status (*opener)(int *fd, uint64_t *bytes, const char *path);
@@ -140,11 +152,8 @@ static ft_status measure(uint64_t *bytes, const char *path, opener open_file)
     return status;
 }
 
-static ft_status open_by(struct h5_file **out, const char *path, opener open_file)
+static ft_status open_checked(struct h5_file **out, const char *path, uint64_t bytes)
 {
-    *out = NULL;
-    uint64_t bytes = 0;
-    FT_TRY(measure(&bytes, path, open_file));
     FT_TRY(start_file(out, path));
     const hid_t access = access_list();
     (*out)->bytes = bytes;
@@ -159,6 +168,14 @@ static ft_status open_by(struct h5_file **out, const char *path, opener open_fil
     return status;
 }
 
+static ft_status open_by(struct h5_file **out, const char *path, opener open_file)
+{
+    *out = NULL;
+    uint64_t bytes = 0;
+    FT_TRY(measure(&bytes, path, open_file));
+    return open_checked(out, path, bytes);
+}
+
 ft_status h5_open(struct h5_file **out, const char *path)
 {
     return open_by(out, path, file_open_read);
@@ -167,6 +184,14 @@ ft_status h5_open(struct h5_file **out, const char *path)
 ft_status h5_open_own(struct h5_file **out, const char *path)
 {
     return open_by(out, path, file_open_own);
+}
+
+ft_status h5_open_sealed(struct h5_file **out, const char *path)
+{
+    *out = NULL;
+    uint64_t bytes = 0;
+    FT_TRY(h5_check_seal(&bytes, path));
+    return open_checked(out, path, bytes);
 }
 
 ft_status h5_close(struct h5_file **file)

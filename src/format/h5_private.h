@@ -19,6 +19,9 @@ struct h5_file {
  * FT_ERR_IO. */
 ft_status h5_fail(ft_status code, const struct h5_file *file, const char *name, const char *what);
 
+/** FT_OK when every byte of a sealed file is what was sealed; how many there are. */
+ft_status h5_check_seal(uint64_t *bytes, const char *path);
+
 /** FT_OK when every link on the way to name is a hard one. */
 ft_status h5_check_links(const struct h5_file *file, const char *name);
 

@@ -4,6 +4,7 @@
  *     /labels (K) texts
  *     attributes of /: format, kind, layers, pooling, backbone, tokenizer, seq_len, solver, l2,
  *     gradient, program
+ *     its seal (format/h5.h)
  */
 #include "model/head_file.h"
 
@@ -23,7 +24,7 @@
 
 enum { HEAD_K_MAX = 100000, HEAD_WIDTH_MAX = 1 << 20, HEAD_LABEL_MAX = 256 };
 
-static const char format_name[] = "finetune-head-1";
+static const char format_name[] = "finetune-head-2";
 static const char *const kinds[] = {[HEAD_LINEAR] = "linear", [HEAD_MLP] = "mlp"};
 static const char *const solvers[] = {[SOLVER_LBFGS] = "lbfgs", [SOLVER_ADAMW] = "adamw"};
 static const char *const poolings[] = {[POOLING_AUTO] = "auto",
@@ -140,9 +141,9 @@ static ft_status write_all(struct h5_file *file, const struct transfer_head *hea
 static ft_status write_to(const struct transfer_head *head, const char *path)
 {
     struct h5_file *file = NULL;
-    FT_TRY(h5_create(&file, path));
+    FT_TRY(h5_create_sealed(&file, path));
     FT_TRY(h5_finish(&file, write_all(file, head)));
-    return file_sync(path);
+    return h5_seal(path);
 }
 
 ft_status head_file_write(const struct transfer_head *head, const char *path)
@@ -321,7 +322,7 @@ ft_status head_file_read(struct transfer_head *out, const char *path)
 {
     struct h5_file *file = NULL;
     *out = (struct transfer_head){0};
-    FT_TRY(h5_open(&file, path));
+    FT_TRY(h5_open_sealed(&file, path));
     const ft_status status = read_all(out, file);
     (void)h5_close(&file);
     if (status == FT_OK)

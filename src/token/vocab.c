@@ -95,23 +95,29 @@ int vocab_byte_of_token(const char *text, size_t bytes)
     return high < 0 || low < 0 ? -1 : 16 * high + low;
 }
 
+/* Bytes of the character that text starts with; 0 for what is no character, or none to show. */
+static int shown_bytes(const char *text, size_t bytes)
+{
+    const unsigned char c = (unsigned char)text[0];
+    if (c < 0x80)
+        return c >= 32 && c != 127;
+    const int n = c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+    return (size_t)n <= bytes && utf8_check(text, (size_t)n, NULL) ? n : 0;
+}
+
 const char *vocab_quote(char out[VOCAB_QUOTE], const char *text, size_t bytes)
 {
     size_t used = 0;
     out[used++] = '"';
     size_t i = 0;
     while (i < bytes && used < VOCAB_QUOTE - 12) {
-        const unsigned char c = (unsigned char)text[i];
-        int n = 1;
-        if (c < 32 || c == 127) {
-            used += (size_t)snprintf(out + used, 5, "\\x%02x", (unsigned)c);
-        } else {
-            if (c >= 0xc0)
-                (void)utf8_decode(text + i, &n);
+        const int n = shown_bytes(text + i, bytes - i);
+        if (n > 0)
             memcpy(out + used, text + i, (size_t)n);
-            used += (size_t)n;
-        }
-        i += (size_t)n;
+        else
+            (void)snprintf(out + used, 5, "\\x%02x", (unsigned)(unsigned char)text[i]);
+        used += n > 0 ? (size_t)n : 4;
+        i += n > 0 ? (size_t)n : 1;
     }
     (void)snprintf(out + used, VOCAB_QUOTE - used, "%s\"", i < bytes ? "..." : "");
     return out;

@@ -79,9 +79,16 @@ static void read_shard(const char *path)
     (void)fuzz_ok(shard_describe(path, nowhere));
 }
 
-static void read_head(const char *path)
+/* Sealed, else HDF5 never sees it. */
+static void read_head(const uint8_t *data, size_t size)
 {
     struct transfer_head head;
+    uint8_t *whole = mem_alloc(H5_SEAL_BYTES + size, 1);
+    FUZZ_CHECK(whole != NULL);
+    memcpy(whole + H5_SEAL_BYTES, data, size);
+    const char *path = fuzz_file("head.h5", whole, H5_SEAL_BYTES + size);
+    mem_free(whole);
+    FUZZ_CHECK(h5_seal(path) == FT_OK);
     if (fuzz_ok(head_file_read(&head, path)))
         FUZZ_CHECK(head.K >= 2 && head.n_layers >= 1 && head.C >= 1 && head.out_bias);
     transfer_head_clear(&head);
@@ -90,16 +97,18 @@ static void read_head(const char *path)
 /* HDF5 leaks what a damaged file made it allocate. */
 FUZZ_LIBRARY_LEAKS
 
-/* The first of these names that the file has; 3 where it has none of them, or does not open. */
-static int kind_of(const char *path)
+enum kind { HEAD, LABELLED_TOKENS, TOKENS, SHARD };
+
+/* By a name that only such a file has; what has none, or does not open, is read as a head. */
+static enum kind kind_of(const char *path)
 {
-    static const char *const names[] = {"/labels", "/tokens", "/params"};
+    static const char *const names[] = {"/out", "/labels", "/tokens", "/params"};
     struct h5_file *file;
-    int kind = 3;
+    enum kind kind = HEAD;
     if (!fuzz_ok(h5_open(&file, path)))
-        return 3;
-    for (int i = 2; i >= 0; i--)
-        kind = h5_has(file, names[i]) ? i : kind;
+        return HEAD;
+    for (int i = SHARD; i >= HEAD; i--)
+        kind = h5_has(file, names[i]) ? (enum kind)i : kind;
     (void)h5_close(&file);
     return kind;
 }
@@ -109,18 +118,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_begin();
     const char *path = fuzz_file("tokens-00000-of-00001.h5", data, size);
     switch (kind_of(path)) {
-    case 0:
+    case LABELLED_TOKENS:
         read_labels(path);
         read_tokens(size, true);
         break;
-    case 1:
+    case TOKENS:
         read_tokens(size, false);
         break;
-    case 2:
+    case SHARD:
         read_shard(path);
         break;
-    default:
-        read_head(path);
+    case HEAD:
+        read_head(data, size);
     }
     fuzz_end_own(16 * size + (256 << 10));
     return 0;

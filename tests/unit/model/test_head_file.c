@@ -2,6 +2,7 @@
  * deviation is an error that names it, and the head's logits are those of plain loops. */
 #include "model/head_file.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -73,6 +74,23 @@ static void check_equal(const struct transfer_head *a, const struct transfer_hea
         CHECK(strcmp(a->labels[k], b->labels[k]) == 0);
 }
 
+/* Each byte of the file, three masks: every damage is seen, and before HDF5 sees the file. */
+static void test_flips(const char *whole, size_t bytes)
+{
+    static const int masks[] = {1, 128, 255};
+    struct transfer_head read;
+    const int fd = open(path, O_WRONLY);
+    for (size_t i = 0; whole && i < 3 * bytes; i++) {
+        const off_t at = (off_t)(i / 3);
+        const char damaged = (char)(whole[at] ^ masks[i % 3]);
+        CHECK(pwrite(fd, &damaged, 1, at) == 1);
+        CHECK_FAILS(head_file_read(&read, path), FT_ERR_INPUT,
+                    at < 56 ? "its first bytes are not" : "is damaged");
+        CHECK(pwrite(fd, &whole[at], 1, at) == 1);
+    }
+    CHECK(close(fd) == 0);
+}
+
 static void test_round_trip(enum head_kind kind)
 {
     struct transfer_head head, read;
@@ -88,6 +106,7 @@ static void test_round_trip(enum head_kind kind)
     CHECK_STATUS(file_read_all(&second, &n_second, path, 1 << 20), FT_OK);
     CHECK(first && second && n_first == n_second && memcmp(first, second, n_first) == 0);
     transfer_head_clear(&read);
+    test_flips(second, n_second);
 
     CHECK_STATUS(head_file_check(&head, path, backbone, tokenizer), FT_OK);
     CHECK_FAILS(head_file_check(&head, path, tokenizer, tokenizer), FT_ERR_INPUT, backbone);
@@ -209,7 +228,7 @@ static int has(const struct wrong *w, const char *name)
 static void put_attributes(struct h5_file *file, const struct wrong *w)
 {
     const int64_t layers[2] = {5, 6};
-    CHECK_STATUS(h5_put_text(file, "/", "format", text_or(w->format, "finetune-head-1")), FT_OK);
+    CHECK_STATUS(h5_put_text(file, "/", "format", text_or(w->format, "finetune-head-2")), FT_OK);
     CHECK_STATUS(h5_put_text(file, "/", "kind", text_or(w->kind, "linear")), FT_OK);
     if (has(w, "layers"))
         CHECK_STATUS(h5_put_i64s(file, "/", "layers", w->n_layers ? w->layers : layers,
@@ -241,7 +260,7 @@ static void write_wrong(const struct wrong *w)
     struct h5_file *file = NULL;
     const int is_mlp = w->kind && strcmp(w->kind, "mlp") == 0;
     (void)unlink(path);
-    CHECK_STATUS(h5_create(&file, path), FT_OK);
+    CHECK_STATUS(h5_create_sealed(&file, path), FT_OK);
     put_attributes(file, w);
     if (has(w, "/labels"))
         CHECK_STATUS(h5_write_texts(file, "/labels", number_or(w->n_labels, K),
@@ -255,6 +274,7 @@ static void write_wrong(const struct wrong *w)
         put_array(file, w, "/dense/bias", 1, HIDDEN, 0, 0);
     }
     CHECK_STATUS(h5_close(&file), FT_OK);
+    CHECK_STATUS(h5_seal(path), FT_OK);
 }
 
 static void test_hostile(void)
@@ -275,7 +295,7 @@ static void test_hostile(void)
         transfer_head_clear(&head);
     }
     CHECK_STATUS(file_replace(path, "text", 4), FT_OK);
-    CHECK_FAILS(head_file_read(&head, path), FT_ERR_INPUT, "no HDF5 file");
+    CHECK_FAILS(head_file_read(&head, path), FT_ERR_INPUT, "4 bytes are no sealed file");
     CHECK_FAILS(head_file_read(&head, "/no/such/head.h5"), FT_ERR_INPUT, "/no/such/head.h5");
 }
 
