@@ -38,8 +38,7 @@ ft_status file_open_read(int *fd, uint64_t *bytes, const char *path);
  *
  * @param[out] bytes its size now; may be NULL
  * @return FT_OK; FT_ERR_INPUT when it is missing, a link, a FIFO, a folder; FT_ERR_IO when it
- * cannot be
- * read (the permissions too), which says nothing of its content
+ * cannot be read (the permissions too), which says nothing of its content
  */
 ft_status file_check_own(const char *path, uint64_t *bytes);
 
