@@ -15,6 +15,7 @@ fail() {
 
 # killed RANK_0_OR_OTHER: the process that is killed while rank 0 works
 killed() {
+    : >"$folder/out" # the new job may do that too late: what the last one wrote would be read
     "$mpiexec" -q -np 3 "$program" hang >"$folder/out" 2>"$folder/err" &
     local job=$! victim="" start
     for _ in $(seq 200); do
