@@ -43,10 +43,10 @@ static ft_status seal(int fd, const char *path)
     char block[H5_SEAL_BYTES];
     uint64_t bytes = 0;
     FT_TRY(block_of(block, &bytes, fd, path));
-    if (lseek(fd, 0, SEEK_SET) < 0)
-        return ft_fail(FT_ERR_IO, "cannot write %s: %s", path, strerror(errno));
-    FT_TRY(file_write_all(fd, block, sizeof block, path));
-    return fsync(fd) == 0 ? FT_OK : ft_fail(FT_ERR_IO, "cannot sync %s: %s", path, strerror(errno));
+    errno = EIO; /* where not all is written */
+    if (pwrite(fd, block, sizeof block, 0) != sizeof block || fsync(fd) != 0)
+        return ft_fail(FT_ERR_IO, "cannot seal %s: %s", path, strerror(errno));
+    return FT_OK;
 }
 
 ft_status h5_seal(const char *path)

@@ -4,9 +4,12 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <hdf5.h>
 #include <math.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -494,6 +497,46 @@ static void test_damaged_attributes(void)
     CHECK_STATUS(h5_close(&file), FT_OK);
 }
 
+/* A sealed file is read as any other; where its head or one byte is not as sealed, by nobody. */
+static void test_seal(void)
+{
+    struct h5_file *file = NULL;
+    const float values[3] = {1, 2, 3};
+    float read[3] = {0};
+    uint64_t offset = 0;
+    struct rlimit limit, none;
+    CHECK_STATUS(h5_create_sealed(&file, at("sealed.h5")), FT_OK);
+    CHECK_STATUS(h5_write(file, "/x", H5_F32, 1, (int64_t[]){3}, values), FT_OK);
+    CHECK_STATUS(h5_close(&file), FT_OK);
+    CHECK_FAILS(h5_open_sealed(&file, at("sealed.h5")), FT_ERR_INPUT, "first bytes are not");
+
+    (void)signal(SIGXFSZ, SIG_IGN);
+    CHECK(getrlimit(RLIMIT_FSIZE, &limit) == 0);
+    none = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
+    CHECK(setrlimit(RLIMIT_FSIZE, &none) == 0);
+    CHECK_FAILS(h5_seal(at("sealed.h5")), FT_ERR_IO, "cannot seal");
+    CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+    CHECK_FAILS(h5_seal(at("nothing.h5")), FT_ERR_IO, "No such file");
+    CHECK(symlink(at("sealed.h5"), at("link.h5")) == 0);
+    CHECK_FAILS(h5_seal(at("link.h5")), FT_ERR_IO, "link.h5");
+    CHECK_STATUS(h5_seal(at("sealed.h5")), FT_OK);
+
+    CHECK_STATUS(h5_open_sealed(&file, at("link.h5")), FT_OK);
+    CHECK_STATUS(h5_read(file, "/x", H5_F32, 3, read), FT_OK);
+    CHECK(memcmp(read, values, sizeof values) == 0);
+    CHECK_STATUS(h5_data_offset(file, "/x", H5_F32, &offset), FT_OK);
+    CHECK_STATUS(h5_close(&file), FT_OK);
+    const int fd = open(at("sealed.h5"), O_RDWR);
+    CHECK(pread(fd, read, sizeof read, (off_t)offset) == sizeof read); /* counted from byte 0 */
+    CHECK(memcmp(read, values, sizeof values) == 0);
+    CHECK(pwrite(fd, values, sizeof *values, (off_t)offset + 4) == sizeof *values);
+    CHECK(close(fd) == 0);
+    CHECK_FAILS(h5_open_sealed(&file, at("sealed.h5")), FT_ERR_INPUT, "is damaged");
+    CHECK_FAILS(h5_open_sealed(&file, at("nothing.h5")), FT_ERR_INPUT, "No such file");
+    CHECK(truncate(at("sealed.h5"), 511) == 0);
+    CHECK_FAILS(h5_open_sealed(&file, at("sealed.h5")), FT_ERR_INPUT, "511 bytes are no sealed");
+}
+
 int main(void)
 {
     if (!mkdtemp(folder))
@@ -510,6 +553,7 @@ int main(void)
     test_wrong_writes();
     test_failing_reads();
     test_damaged_attributes();
+    test_seal();
     CHECK_STATUS(file_remove_folder(folder), FT_OK);
     return check_end();
 }
