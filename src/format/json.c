@@ -1,6 +1,9 @@
 #include "format/json.h"
 
 #include <math.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,19 +76,56 @@ static ft_status widen_integers(struct buffer *out, const char *text, size_t byt
     return buffer_append(out, text + copied, bytes - copied);
 }
 
-/* jansson does not look at all of its allocations: a string may lose letters, a list elements. */
+/*
+ * jansson does not look at all of its allocations: without memory a string may lose letters, a list
+ * elements, and a number whose digits went ends the process by an assertion. So the first failure
+ * within json_load leaves the parser at once, and what it had allocated until then is released: the
+ * blocks of one document form a ring. Elsewhere a failure is remembered until json_print.
+ */
+struct block {
+    _Alignas(max_align_t) struct block *next;
+    struct block *previous;
+};
+
 static _Thread_local bool memory_failed;
+static _Thread_local struct block *loading; /* the ring of the json_load under way; else NULL */
+static _Thread_local jmp_buf leave_parser;
 
 static void *allocate(size_t bytes)
 {
-    void *block = malloc(bytes);
-    memory_failed = memory_failed || !block;
-    return block;
+    struct block *block = bytes <= SIZE_MAX - sizeof *block ? malloc(sizeof *block + bytes) : NULL;
+    if (!block) {
+        memory_failed = true;
+        if (loading)
+            longjmp(leave_parser, 1);
+        return NULL;
+    }
+    struct block *before = loading ? loading : block;
+    block->previous = before;
+    block->next = loading ? before->next : block;
+    block->next->previous = block;
+    before->next = block;
+    return block + 1;
+}
+
+static void take_out(struct block *block)
+{
+    block->next->previous = block->previous;
+    block->previous->next = block->next;
+}
+
+static void release(void *data)
+{
+    if (!data)
+        return;
+    struct block *block = (struct block *)data - 1;
+    take_out(block);
+    free(block);
 }
 
 __attribute__((constructor)) static void watch_memory(void)
 {
-    json_set_alloc_funcs(allocate, free);
+    json_set_alloc_funcs(allocate, release);
 }
 
 /* Whether memory was short since the last call. */
@@ -96,22 +136,33 @@ static bool take_memory_failure(void)
     return failed;
 }
 
+static json_t *load(const char *text, size_t bytes, size_t flags, json_error_t *error)
+{
+    return setjmp(leave_parser) == 0 ? json_loadb(text, bytes, flags, error) : NULL;
+}
+
 ft_status json_load(json_t **out, const char *text, size_t bytes, size_t flags, json_error_t *error)
 {
+    struct block ring = {.next = &ring, .previous = &ring};
     (void)take_memory_failure();
-    *out = json_loadb(text, bytes, flags, error);
+    loading = &ring;
+    *out = load(text, bytes, flags, error);
+    loading = NULL;
     if (take_memory_failure()) {
-        json_decref(*out);
-        *out = NULL;
+        while (ring.next != &ring)
+            release(ring.next + 1);
         return ft_fail(FT_ERR_INTERNAL, "out of memory: JSON text of %zu bytes", bytes);
     }
+    take_out(&ring);
     return *out ? FT_OK : FT_ERR_INPUT;
 }
 
 ft_status json_print(char **out, const json_t *value, size_t flags, const char *what)
 {
-    *out = value ? json_dumps(value, flags | JSON_ENCODE_ANY) : NULL;
-    const bool failed = take_memory_failure();
+    char *text = value ? json_dumps(value, flags | JSON_ENCODE_ANY) : NULL;
+    *out = text ? strdup(text) : NULL;
+    const bool failed = take_memory_failure() || (text && !*out);
+    release(text);
     if (*out && !failed)
         return FT_OK;
     free(*out);

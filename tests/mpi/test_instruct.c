@@ -210,7 +210,8 @@ static void test_forms(const struct world *w)
 static void print_messages(struct buffer *out, const json_t *messages)
 {
     json_t *line = json_pack("{s:O}", "messages", messages);
-    char *text = json_dumps(line, JSON_COMPACT);
+    char *text = NULL;
+    CHECK_STATUS(json_print(&text, line, JSON_COMPACT, "messages"), FT_OK);
     CHECK_STATUS(buffer_print(out, "%s\n", text), FT_OK);
     free(text);
     json_decref(line);
@@ -269,7 +270,8 @@ static void check_row(const struct world *w, const json_t *root, const json_t *r
     json_t *config = json_pack("{s:O, s:O, s:O}", "bos_token", json_object_get(row, "bos_token"),
                                "eos_token", json_object_get(row, "eos_token"), "chat_template",
                                json_object_get(row, "template"));
-    char *dump = json_dumps(config, 0);
+    char *dump = NULL;
+    CHECK_STATUS(json_print(&dump, config, 0, "config"), FT_OK);
     json_decref(config);
     fixture_write(&w->f, "chat/tokenizer_config.json", dump, strlen(dump));
     free(dump);

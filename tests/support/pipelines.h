@@ -58,7 +58,8 @@ static inline void replace_member(struct buffer *text, const char *outer, const 
 {
     size_t start = 0, from = 0, n = text->used;
     struct buffer out = {0};
-    char *dumped = json_dumps(value, JSON_ENCODE_ANY);
+    char *dumped = NULL;
+    CHECK_STATUS(json_print(&dumped, value, 0, key), FT_OK);
     CHECK(!outer || json_find_raw(&start, &n, text->data, text->used, outer));
     CHECK(json_find_raw(&from, &n, text->data + start, n, key));
     CHECK_STATUS(buffer_append(&out, text->data, start + from), FT_OK);

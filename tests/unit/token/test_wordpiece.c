@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "support/token_cases.h"
+#include "format/json.h"
 #include "token/bert.h"
 
 static char scratch[FILE_PATH_MAX]; /* a folder of this test's own */
@@ -16,7 +17,8 @@ static struct tokenizer *open_with(const char *name, const char *member, json_t 
     json_t *root = golden_json(file);
     if (value)
         CHECK(json_object_set(root, member, value) == 0);
-    char *text = json_dumps(root, JSON_COMPACT);
+    char *text = NULL;
+    CHECK_STATUS(json_print(&text, root, JSON_COMPACT, file), FT_OK);
     CHECK_STATUS(tokenizer_open_json(&t, text ? text : "", text ? strlen(text) : 0, file), FT_OK);
     free(text);
     json_decref(root);

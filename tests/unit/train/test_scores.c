@@ -275,7 +275,8 @@ static void test_json(void)
     json_t *json;
     CHECK_STATUS(scores_from(&s, confusion, 2), FT_OK);
     CHECK_STATUS(scores_to_json(&json, &s, 0.25, names), FT_OK);
-    char *text = json_dumps(json, 0);
+    char *text = NULL;
+    CHECK_STATUS(json_print(&text, json, 0, "scores"), FT_OK);
     check_text(text, "{\"loss\": 0.25, \"accuracy\": 0.875, \"macro_f1\": 0.87301587301587302, "
                      "\"documents\": 8, \"labels\": [\"no\", \"yes \\\"\u00e9\\\"\"], "
                      "\"confusion\": [[3, 1], [0, 4]], \"per_class\": [{\"label\": \"no\", "
