@@ -1,5 +1,6 @@
 /* Each allocation of jansson fails in its turn while a document is read and printed: an error that
- * says so, or the whole document; the process never ends, as it would by jansson's own assertion. */
+ * says so, or the whole document; the process never ends, as it would by an assertion of jansson's.
+ */
 #include "format/json.h"
 
 #include <stdlib.h>
