@@ -59,9 +59,12 @@ ft_status json_read_file(json_t **out, const char *path, uint64_t max_bytes);
  * Where the value of a top-level member stands in the text of an object, so that a number can be
  * had as it was written. The text must have been parsed without an error.
  *
- * @param[out] from, n  first byte and length of the value; untouched where false is returned
+ * @param[out] found    whether there is such a member
+ * @param[out] from, n  first byte and length of the value; untouched where there is none
+ * @return FT_OK; FT_ERR_INTERNAL (memory)
  */
-bool json_find_raw(size_t *from, size_t *n, const char *text, size_t bytes, const char *key);
+ft_status json_find_raw(bool *found, size_t *from, size_t *n, const char *text, size_t bytes,
+                        const char *key);
 
 /*
  * Members of an object. A key that is absent or null sets *found to false and leaves *out

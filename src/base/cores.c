@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/process.h"
+
 enum { ANCESTORS_MAX = 16 };
 
 static bool is_in(const struct core_set *set, int core)
@@ -20,26 +22,6 @@ bool cores_of_process(struct core_set *out, pid_t process)
     return sched_getaffinity(process, sizeof *out, out->bits) == 0;
 }
 
-/* Name and parent of a process; the name may hold blanks and brackets. */
-static bool read_process(char name[32], pid_t *parent, pid_t process)
-{
-    char path[64], text[512];
-    (void)snprintf(path, sizeof path, "/proc/%ld/stat", (long)process);
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return false;
-    const size_t n = fread(text, 1, sizeof text - 1, file);
-    (void)fclose(file);
-    text[n] = '\0';
-    char *open = strchr(text, '('), *close = strrchr(text, ')');
-    if (!open || !close || close < open || strlen(close) < 4)
-        return false;
-    *close = '\0';
-    (void)snprintf(name, 32, "%s", open + 1);
-    *parent = (pid_t)strtol(close + 4, NULL, 10); /* ") S 123" */
-    return true;
-}
-
 static bool is_launcher(const char *name)
 {
     static const char *const names[] = {"mpirun", "mpiexec", "orterun", "orted", "prte"};
@@ -51,13 +33,14 @@ static bool is_launcher(const char *name)
 
 bool cores_of_launcher(struct core_set *out)
 {
-    char name[32];
-    pid_t process = getppid(), parent = 0;
+    struct process_info info;
+    pid_t process = getppid();
     *out = (struct core_set){0};
-    for (int i = 0; i < ANCESTORS_MAX && process > 1; i++, process = parent) {
-        if (!read_process(name, &parent, process))
+    for (int i = 0; i < ANCESTORS_MAX && process > 1; i++, process = info.parent) {
+        if (!process_read(&info, process))
             return false;
-        if (is_launcher(name)) /* --cpu-set names the cores to use, which the ranks then have */
+        if (is_launcher(
+                info.name)) /* --cpu-set names the cores to use, which the ranks then have */
             return getenv("OMPI_MCA_hwloc_base_cpu_set") || cores_of_process(out, process);
     }
     return false;

@@ -65,9 +65,10 @@ static ft_status take_text(struct document_reader *reader, const struct record *
 static ft_status take_label(struct csv_field *label, const struct record *record, json_t *line)
 {
     json_t *value;
+    bool found;
     size_t from = 0, bytes = 0;
     FT_TRY(find_member(&value, label->name, record, line));
-    (void)json_find_raw(&from, &bytes, record->data, record->bytes, label->name);
+    FT_TRY(json_find_raw(&found, &from, &bytes, record->data, record->bytes, label->name));
     label->at = record->offset + (int64_t)from;
     if (json_is_string(value))
         return buffer_append(&label->value, json_string_value(value), json_string_length(value));

@@ -8,6 +8,8 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include "base/process.h"
+
 enum { STALE_SECONDS = 86400, HOST_BYTES = 65 };
 
 static void host_name(char host[HOST_BYTES])
@@ -24,24 +26,11 @@ void leftover_suffix(char suffix[LEFTOVER_BYTES])
     (void)snprintf(suffix, LEFTOVER_BYTES, "tmp.%s.%ld", host, (long)getpid());
 }
 
-/* One that has ended stays in the table until its parent, or init, has asked for its code. */
-static bool is_zombie(long process)
+static bool is_gone(pid_t process)
 {
-    char path[64], text[256] = "";
-    (void)snprintf(path, sizeof path, "/proc/%ld/stat", process);
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return false;
-    const size_t n = fread(text, 1, sizeof text - 1, file);
-    (void)fclose(file);
-    text[n] = '\0';
-    const char *name_end = strrchr(text, ')'); /* "PID (NAME) STATE ..." */
-    return name_end && strncmp(name_end, ") Z", 3) == 0;
-}
-
-static bool is_gone(long process)
-{
-    return (kill((pid_t)process, 0) != 0 && errno == ESRCH) || is_zombie(process);
+    struct process_info info;
+    return (kill(process, 0) != 0 && errno == ESRCH) ||
+           (process_read(&info, process) && info.state == 'Z');
 }
 
 bool leftover_is_dead(const char *name, time_t changed)
@@ -54,8 +43,8 @@ bool leftover_is_dead(const char *name, time_t changed)
     const size_t n = strlen(host), at = (size_t)(marker - name) + 5;
     const bool is_ours =
         dot > marker + 4 && (size_t)(dot - name) == at + n && strncmp(name + at, host, n) == 0;
-    const long process = strtol(dot + 1, NULL, 10);
-    if (is_ours && process > 0 && process != (long)getpid() && is_gone(process))
+    const pid_t process = (pid_t)strtol(dot + 1, NULL, 10);
+    if (is_ours && process > 0 && process != getpid() && is_gone(process))
         return true;
     return time(NULL) - changed > STALE_SECONDS;
 }

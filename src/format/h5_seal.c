@@ -44,7 +44,7 @@ static ft_status seal(int fd, const char *path)
     uint64_t bytes = 0;
     FT_TRY(block_of(block, &bytes, fd, path));
     errno = EIO; /* where not all is written */
-    if (pwrite(fd, block, sizeof block, 0) != sizeof block || fsync(fd) != 0)
+    if (pwrite(fd, block, sizeof block, 0) != sizeof block)
         return ft_fail(FT_ERR_IO, "cannot seal %s: %s", path, strerror(errno));
     return FT_OK;
 }
@@ -54,10 +54,10 @@ ft_status h5_seal(const char *path)
     const int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return ft_fail(FT_ERR_IO, "cannot open %s: %s", path, strerror(errno));
-    const ft_status status = seal(fd, path);
+    ft_status status = seal(fd, path);
     if (close(fd) != 0 && status == FT_OK)
-        return ft_fail(FT_ERR_IO, "cannot close %s: %s", path, strerror(errno));
-    return status;
+        status = ft_fail(FT_ERR_IO, "cannot close %s: %s", path, strerror(errno));
+    return status == FT_OK ? file_sync(path) : status;
 }
 
 static ft_status check(uint64_t *bytes, int fd, const char *path)

@@ -80,7 +80,8 @@ static ft_status widen_integers(struct buffer *out, const char *text, size_t byt
  * jansson does not look at all of its allocations: without memory a string may lose letters, a list
  * elements, and a number whose digits went ends the process by an assertion. So the first failure
  * within json_load leaves the parser at once, and what it had allocated until then is released: the
- * blocks of one document form a ring. Elsewhere a failure is remembered until json_print.
+ * blocks of one document form a ring, so that only one thread at a time may take it apart.
+ * Elsewhere a failure is remembered until json_print.
  */
 struct block {
     _Alignas(max_align_t) struct block *next;

@@ -43,31 +43,36 @@ static size_t skip_value(const char *text, size_t bytes, size_t at)
 }
 
 /* Whether the string with its quotes is the key; only one with escapes needs to be decoded. */
-static bool is_key(const char *string, size_t bytes, const char *key)
+static ft_status is_key(bool *is_equal, const char *string, size_t bytes, const char *key)
 {
     const size_t length = strlen(key);
+    json_t *decoded = NULL;
+    json_error_t error;
+    *is_equal = bytes == length + 2 && memcmp(string + 1, key, length) == 0;
     if (!memchr(string, '\\', bytes))
-        return bytes == length + 2 && memcmp(string + 1, key, length) == 0;
-    json_t *decoded = json_loadb(string, bytes, JSON_DECODE_ANY, NULL);
-    const bool is_equal = decoded && strcmp(json_string_value(decoded), key) == 0;
+        return FT_OK;
+    const ft_status status = json_load(&decoded, string, bytes, JSON_DECODE_ANY, &error);
+    *is_equal = decoded && strcmp(json_string_value(decoded), key) == 0;
     json_decref(decoded);
-    return is_equal;
+    return status == FT_ERR_INPUT ? FT_OK : status; /* a zero byte in it: not the key */
 }
 
-bool json_find_raw(size_t *from, size_t *n, const char *text, size_t bytes, const char *key)
+ft_status json_find_raw(bool *found, size_t *from, size_t *n, const char *text, size_t bytes,
+                        const char *key)
 {
     size_t at = skip_space(text, bytes, 0) + 1; /* behind the brace */
-    for (;;) {
+    for (*found = false;;) {
         const size_t name = skip_space(text, bytes, at);
         if (name >= bytes || text[name] != '"')
-            return false;
+            return FT_OK;
         const size_t behind = skip_string(text, bytes, name);
         const size_t value = skip_space(text, bytes, skip_space(text, bytes, behind) + 1);
         const size_t end = skip_value(text, bytes, value);
-        if (is_key(text + name, behind - name, key)) {
+        FT_TRY(is_key(found, text + name, behind - name, key));
+        if (*found) {
             *from = value;
             *n = end - value;
-            return true;
+            return FT_OK;
         }
         at = skip_space(text, bytes, end) + 1; /* behind the comma */
     }

@@ -5,17 +5,22 @@
 #include "base/mem.h"
 #include "token/json_parts.h"
 
+/** Where the text of a member that is there stands. */
+static ft_status find_member(const char **member, size_t *bytes, const char *text, size_t n,
+                             const char *key)
+{
+    bool found;
+    size_t from = 0;
+    FT_TRY(json_find_raw(&found, &from, bytes, text, n, key));
+    *member = text + from;
+    return found ? FT_OK : ft_fail(FT_ERR_INPUT, "the key \"%s\" is written with escapes", key);
+}
+
 /** Where the text of model.vocab is; the file has been parsed without an error. */
 static ft_status find_vocab(const char **vocab, size_t *bytes, const char *text, size_t n)
 {
-    size_t from = 0, inside = 0;
-    if (!json_find_raw(&from, bytes, text, n, "model"))
-        return ft_fail(FT_ERR_INPUT, "the key \"model\" is written with escapes");
-    *vocab = text + from;
-    if (!json_find_raw(&inside, bytes, *vocab, *bytes, "vocab"))
-        return ft_fail(FT_ERR_INPUT, "the key \"vocab\" is written with escapes");
-    *vocab += inside;
-    return FT_OK;
+    FT_TRY(find_member(vocab, bytes, text, n, "model"));
+    return find_member(vocab, bytes, *vocab, *bytes, "vocab");
 }
 
 /** End of the string that starts at text. */

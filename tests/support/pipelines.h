@@ -57,11 +57,14 @@ static inline void replace_member(struct buffer *text, const char *outer, const 
                                   json_t *value)
 {
     size_t start = 0, from = 0, n = text->used;
+    bool found = false;
     struct buffer out = {0};
     char *dumped = NULL;
     CHECK_STATUS(json_print(&dumped, value, 0, key), FT_OK);
-    CHECK(!outer || json_find_raw(&start, &n, text->data, text->used, outer));
-    CHECK(json_find_raw(&from, &n, text->data + start, n, key));
+    if (outer)
+        CHECK_STATUS(json_find_raw(&found, &start, &n, text->data, text->used, outer), FT_OK);
+    CHECK_STATUS(json_find_raw(&found, &from, &n, text->data + start, n, key), FT_OK);
+    CHECK(found);
     CHECK_STATUS(buffer_append(&out, text->data, start + from), FT_OK);
     CHECK_STATUS(buffer_append(&out, dumped, strlen(dumped)), FT_OK);
     CHECK_STATUS(buffer_append(&out, text->data + start + from + n, text->used - start - from - n),

@@ -15,7 +15,12 @@ static const char document[] = "{\"number\": 0.100000000000000005551115123125782
 
 static ft_status read_and_print(char **text)
 {
+    static const char escaped[] = "{\"te\\u0078t\": 1}";
     json_t *value = NULL;
+    bool found = false;
+    size_t from = 0, n = 0;
+    FT_TRY(json_find_raw(&found, &from, &n, escaped, sizeof escaped - 1, "text"));
+    CHECK(found && n == 1);
     FT_TRY(json_parse(&value, document, sizeof document - 1, "document"));
     const ft_status status = json_print(text, value, JSON_COMPACT, "document");
     json_decref(value);

@@ -2,8 +2,8 @@
  * written. */
 #include <unistd.h>
 
-#include "support/token_cases.h"
 #include "format/json.h"
+#include "support/token_cases.h"
 #include "token/bert.h"
 
 static char scratch[FILE_PATH_MAX]; /* a folder of this test's own */
